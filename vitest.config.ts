@@ -1,0 +1,30 @@
+import { defineConfig } from 'vitest/config';
+
+const rooms = [
+  'proto',
+  'crds',
+  'runtime',
+  'operator',
+  'analyzer',
+  'standalone',
+  'test/support',
+  'test/demo',
+  'test/scenarios',
+];
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: rooms.map((room) => `${room}/**/*.test.ts`), exclude: ['**/node_modules/**'] } },
+      ...(['integration', 'invariants', 'e2e'] as const).map((name) => ({
+        test: {
+          name,
+          include: [`test/${name}/**/*.test.ts`],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      })),
+    ],
+  },
+});
