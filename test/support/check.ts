@@ -1,0 +1,75 @@
+/**
+ * `npm run check`: generated copies, format, lint, types, dead code and unit tests. Prints what failed and one table.
+ * Steps that only read run two at a time, one per core of the smallest machine that is supported.
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isMain, runCommand, type StepResult, stepTable } from './steps.ts';
+
+const generatedFolders = ['proto', 'crds', 'charts', 'docs'];
+
+/** Runs all steps; resolves to their results in the order of the table. */
+export async function check(reportFolder: string): Promise<StepResult[]> {
+  mkdirSync(reportFolder, { recursive: true });
+  const generated = await generateWithoutDrift();
+  const report = join(reportFolder, 'unit.json');
+  const queue: (() => Promise<StepResult>)[] = [
+    () =>
+      runCommand('unit', 'vitest', [
+        'run',
+        '--project=unit',
+        '--passWithNoTests',
+        '--reporter=dot',
+        '--reporter=json',
+        `--outputFile.json=${report}`,
+      ]),
+    () => runCommand('lint', 'oxlint', ['--type-aware', '--deny-warnings']),
+    () => runCommand('types', 'tsc', ['-p', 'tsconfig.json']),
+    () => runCommand('dead code', 'knip', ['--no-progress']),
+    () => runCommand('format', 'biome', ['format', '.']),
+  ];
+  const results: StepResult[] = [];
+  const drain = async () => {
+    for (let step = queue.shift(); step; step = queue.shift()) results.push(await step());
+  };
+  await Promise.all([drain(), drain()]);
+  return [generated, ...results];
+}
+
+/** Generation must reproduce what is committed: a difference fails, and leaves the new files to be committed. */
+async function generateWithoutDrift(): Promise<StepResult> {
+  const before = digestFiles(generatedFolders);
+  const result = await runCommand('generate', 'npm', ['run', '--silent', 'generate', '--workspaces', '--if-present']);
+  if (!result.ok) return result;
+  const after = digestFiles(generatedFolders);
+  const drifted = [...new Set([...before.keys(), ...after.keys()])].filter((f) => before.get(f) !== after.get(f));
+  if (drifted.length === 0) return result;
+  return { ...result, ok: false, output: `generated files were out of date, now rewritten:\n${drifted.join('\n')}\n` };
+}
+
+function digestFiles(folders: readonly string[]): Map<string, string> {
+  const digests = new Map<string, string>();
+  for (const folder of folders) {
+    for (const file of filesUnder(folder)) {
+      digests.set(file, createHash('sha256').update(readFileSync(file)).digest('hex'));
+    }
+  }
+  return digests;
+}
+
+function filesUnder(folder: string): string[] {
+  try {
+    return readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules'))
+      .map((entry) => join(entry.parentPath, entry.name));
+  } catch {
+    return [];
+  }
+}
+
+if (isMain(import.meta.url)) {
+  const results = await check('.tools/reports');
+  process.stdout.write(stepTable(results));
+  process.exitCode = results.every((r) => r.ok) ? 0 : 1;
+}
