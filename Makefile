@@ -47,8 +47,8 @@ $(TOOLS_STAMP): | need-python
 need-node:
 	@export PATH="$(MACHINE_PATH)"; command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 \
 	  || { echo "node and npm were not found: install Node 20.19 or newer (https://nodejs.org, or your package manager)" >&2; exit 1; }
-	@PATH="$(MACHINE_PATH)" node -e 'const [a, b] = process.versions.node.split(".").map(Number); if (a < 20 || (a === 20 && b < 19)) { \
-	  console.error("Node " + process.versions.node + " is too old: install Node 20.19 or newer"); process.exit(1) }'
+	@PATH="$(MACHINE_PATH)" node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' \
+	  || { echo "this Node is too old: install Node 20.19 or newer" >&2; exit 1; }
 
 need-python:
 	@command -v $(PYTHON) >/dev/null 2>&1 \
