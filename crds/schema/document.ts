@@ -6,8 +6,7 @@ import type { Json, Schema } from './schema.ts';
 /** Names become NATS subject tokens and parts of Envoy match keys, so dots are out. */
 const nameRule = {
   rule: "self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",
-  message: 'must be a DNS label: at most 63 characters, without dots',
-  fieldPath: '.metadata.name',
+  message: 'metadata.name must be a DNS label: at most 63 characters, without dots',
 };
 
 /** Schema of the object as a whole. `metadata` is Kubernetes' own and validated apart. */
