@@ -1,0 +1,25 @@
+/** Where the real components of a checkout are, or why a test that needs one is skipped. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export type ToolName = 'envoy' | 'nats-server';
+
+export const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The Node that runs this program, for child processes. */
+export const nodeBinary = process.execPath;
+
+export type Found = { path: string; missing?: undefined } | { path?: undefined; missing: string };
+
+/** Path of a tool, or a sentence that says what to do. */
+export function findTool(name: ToolName): Found {
+  const path = `${repositoryRoot}.tools/bin/${name}`;
+  return existsSync(path) ? { path } : { missing: `${name} is not installed: run make tools` };
+}
+
+/** Path of a tool; throws the same sentence. */
+export function requireTool(name: ToolName): string {
+  const found = findTool(name);
+  if (found.path === undefined) throw new Error(found.missing);
+  return found.path;
+}
