@@ -16,10 +16,15 @@ export interface Store {
   insertLoss(rows: readonly LossRow[], token: string): Promise<void>;
   /** Rows with `after < seq <= upTo`, in seq order, in pages appended to `page` (cleared before each). */
   readObservations(after: number, upTo: number, page: ObservationBatch): AsyncIterable<ObservationBatch>;
+  /** Ticks that came after observation `afterSeq`, in order: `lastSeq >= afterSeq`. */
   readTicks(afterSeq: number): AsyncIterable<TickRow[]>;
+  /** Inputs that took effect after observation `afterSeq`, in order: `seq >= afterSeq`, so 0 gives the first ones too. */
   readInputs(afterSeq: number): Promise<InputRow[]>;
+  /** Gaps that reach beyond `afterSeq`, in order. */
   readGaps(afterSeq: number): Promise<GapRow[]>;
+  /** The newest that match, oldest first. `verdict` does not narrow findings; `pseudonym` does. */
   readFindings(filter: HistoryFilter): Promise<Finding[]>;
+  /** The newest that match, oldest first; a verdict appears once for each time it was stored. */
   readVerdicts(filter: HistoryFilter): Promise<Verdict[]>;
   /** Highest stored seq and number of stored observations. */
   extent(): Promise<{ firstSeq: number; lastSeq: number; observations: number }>;

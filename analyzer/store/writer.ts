@@ -1,0 +1,252 @@
+/**
+ * Write-behind buffers between the analyzer and the store. Nothing here ever blocks: a dead, slow or full store fills
+ * the buffers, and what then no longer fits is dropped and counted.
+ *
+ * Rows travel in batches that are stored one after another, each whole before the next, so that what the store holds
+ * is a prefix of what was processed. When the buffer is full it is therefore the newest observations that go: one
+ * contiguous range, for which a gap marker takes its place in the order. Dropping the oldest would tear a hole between
+ * the checkpoint and the rows after it, and no replay could cross it.
+ */
+import type { Clock } from '@picket/runtime/clock.ts';
+import type { DropReason, Ledger } from '@picket/runtime/ledger.ts';
+import type { ObservationBatch } from '../observation.ts';
+import type { Finding, Verdict } from '../verdict.ts';
+import { createPendingBatch, recordKinds, type PendingBatch, type PendingRecords, type RecordKind } from './pending-batch.ts';
+import { storeBatch } from './store-batch.ts';
+import type { DecisionRow, InputRow, LossRow, Store, TickRow } from './store.ts';
+import type { StoreLog } from './store-log.ts';
+
+/** The strings behind the hashes of one record. The object may be reused: it is read at once. */
+export type Describe = (batch: ObservationBatch, index: number) => { api: string; method: string; template: string };
+
+export interface StoreWriterOptions {
+  store: Store;
+  ledger: Ledger;
+  clock: Clock;
+  log: StoreLog;
+  /** Makes deduplication tokens differ from those of every other run of the process, for example a UUID. */
+  runId: string;
+  /** Sequence up to which the store was complete when this writer was made. */
+  storedUpTo: number;
+  /** Observations held at most. Default 200,000 (about 70 MB). */
+  maxHeldRows?: number;
+  /** Ticks, inputs, findings, verdicts, decisions and loss rows held at most, each. Default 20,000. */
+  maxHeldRecords?: number;
+  /** Observations per insert. Default 10,000. */
+  maxBatchRows?: number;
+  /** Rows wait at most this long for company. Default 1 s. */
+  flushIntervalMs?: number;
+  /** Pause after the first failure, doubled up to `maxRetryDelayMs`. Defaults 100 ms and 5 s. */
+  retryDelayMs?: number;
+  maxRetryDelayMs?: number;
+}
+
+export interface StoreWriter {
+  /** Takes over records `from` (inclusive) to `to` (exclusive), whose sequence numbers rise. Copies what it keeps. */
+  observations(batch: ObservationBatch, from: number, to: number, describe: Describe): void;
+  tick(row: TickRow): void;
+  input(row: InputRow): void;
+  finding(finding: Finding): void;
+  verdict(verdict: Verdict): void;
+  decision(row: DecisionRow): void;
+  loss(row: LossRow): void;
+  /** Highest sequence such that every observation up to it is acknowledged or in a gap marker that is. */
+  storedUpTo(): number;
+  stats(): StoreWriterStats;
+  /** Resolves when everything handed over before the call is stored or counted as dropped. */
+  flush(): Promise<void>;
+  /** Stores what it can within `deadlineMs`, counts the rest as dropped (`shutting_down`). Nothing is taken afterwards. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+export interface StoreWriterStats {
+  /** Observations; `received = stored + dropped + held`, to the row. */
+  received: number;
+  stored: number;
+  dropped: number;
+  held: number;
+  /** The same for the other rows, by kind. */
+  records: Record<RecordKind, { received: number; stored: number; dropped: number; held: number }>;
+  /** Failed attempts since the last success; 0 while the store is well. */
+  failures: number;
+}
+
+export function createStoreWriter(options: StoreWriterOptions): StoreWriter {
+  const { store, ledger, clock, log } = options;
+  const maxHeldRows = options.maxHeldRows ?? 200_000;
+  const maxHeldRecords = options.maxHeldRecords ?? 20_000;
+  const maxBatchRows = Math.min(options.maxBatchRows ?? 10_000, maxHeldRows);
+  const flushIntervalMs = options.flushIntervalMs ?? 1000;
+  const firstDelayMs = options.retryDelayMs ?? 100;
+  const maxDelayMs = options.maxRetryDelayMs ?? 5000;
+  /** Once full, the buffer takes observations again at seven eighths: one long gap instead of many short ones. */
+  const resumeAtRows = Math.floor((maxHeldRows * 7) / 8);
+
+  const rows = { received: 0, stored: 0, dropped: 0, held: 0 };
+  const records = Object.fromEntries(
+    recordKinds.map((kind) => [kind, { received: 0, stored: 0, dropped: 0, held: 0 }]),
+  ) as StoreWriterStats['records'];
+  ledger.holds('store', () => rows.held);
+
+  const queue: PendingBatch[] = [];
+  let batchNumber = 0;
+  const nextBatch = (): PendingBatch => createPendingBatch(`${options.runId}-${++batchNumber}`, maxBatchRows);
+  let open = nextBatch();
+  let dropping = false;
+  let storedUpTo = options.storedUpTo;
+  let lastSeq = options.storedUpTo;
+  let failures = 0;
+  let closed = false;
+  let abandoned = false;
+  let pumping: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let wake: (() => void) | undefined;
+
+  const dropRows = (reason: DropReason, count: number): void => {
+    rows.dropped += count;
+    ledger.dropped('store', reason, count);
+  };
+  const seal = (): void => {
+    if (open.isEmpty()) return;
+    open.lastSeq = lastSeq;
+    queue.push(open);
+    open = nextBatch();
+  };
+  const arm = (): void => {
+    if (timer || closed) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      start();
+    }, flushIntervalMs);
+  };
+  const start = (): void => {
+    if (pumping) return;
+    pumping = pump().finally(() => {
+      pumping = undefined;
+      if (!open.isEmpty()) arm();
+    });
+  };
+  /** Stores batch by batch; the open one goes along when nothing older waits, so a backlog fills whole batches. */
+  const pump = async (): Promise<void> => {
+    let delayMs = firstDelayMs;
+    for (;;) {
+      if (queue.length === 0) seal();
+      const batch = queue[0];
+      if (!batch || abandoned) return;
+      const outcome = await storeBatch(store, batch, clock);
+      if (abandoned) return;
+      rows.stored += outcome.storedRows;
+      rows.held -= outcome.storedRows + outcome.refusedRows + outcome.failedRows;
+      ledger.stored(outcome.storedRows);
+      if (outcome.refusedRows > 0) dropRows('store_refused', outcome.refusedRows);
+      if (outcome.failedRows > 0) dropRows('store_failed', outcome.failedRows);
+      for (const kind of recordKinds) {
+        const { stored, dropped } = outcome.records[kind];
+        records[kind].stored += stored;
+        records[kind].dropped += dropped;
+        records[kind].held -= stored + dropped;
+      }
+      if (outcome.error) {
+        const details = { err: outcome.error, failures: failures + 1, heldRows: rows.held };
+        if (outcome.finished) log.error(details, 'store refused rows');
+        else if (failures === 0) log.warn(details, 'store insert failed, trying again');
+      }
+      if (outcome.finished) {
+        failures = 0;
+        delayMs = firstDelayMs;
+        queue.shift();
+        storedUpTo = batch.lastSeq;
+        if (queue.length === 0 && open.isEmpty()) return;
+        // Company for the open batch is worth waiting for, unless somebody waits for a flush.
+        if (queue.length === 0 && !open.urgent) return;
+      } else {
+        failures++;
+        await new Promise<void>((resolve) => {
+          const pause = setTimeout(resolve, delayMs);
+          wake = () => {
+            clearTimeout(pause);
+            resolve();
+          };
+        });
+        wake = undefined;
+        delayMs = Math.min(delayMs * 2, maxDelayMs);
+      }
+    }
+  };
+
+  const takeRecord = <K extends RecordKind>(kind: K, record: PendingRecords[K][number]): void => {
+    const counts = records[kind];
+    counts.received++;
+    if (closed || counts.held >= maxHeldRecords) {
+      counts.dropped++;
+      // Without its ticks and inputs a stretch cannot be replayed, so it is marked like one without its rows.
+      if (kind === 'ticks' || kind === 'inputs') open.addGap(lastSeq, lastSeq, `buffer_full:${kind}`, clock.now());
+      return;
+    }
+    counts.held++;
+    open.records[kind].push(record);
+    arm();
+  };
+
+  return {
+    observations(batch, from, to, describe) {
+      rows.received += to - from;
+      for (let index = from; index < to; index++) {
+        const seq = batch.f64[index * 32] as number;
+        lastSeq = seq;
+        dropping = closed || rows.held >= (dropping ? resumeAtRows : maxHeldRows);
+        if (dropping) {
+          open.addGap(seq, seq, closed ? 'shutting_down' : 'buffer_full', clock.now());
+          dropRows(closed ? 'shutting_down' : 'buffer_full', 1);
+          continue;
+        }
+        if (open.rowCount() >= maxBatchRows) {
+          seal();
+          start();
+        }
+        const { api, method, template } = describe(batch, index);
+        open.addRow(batch, index, api, method, template);
+        open.lastSeq = seq;
+        rows.held++;
+      }
+      if (open.rowCount() >= maxBatchRows) start();
+      else arm();
+    },
+    tick: (row) => takeRecord('ticks', row),
+    input: (row) => takeRecord('inputs', row),
+    finding: (finding) => takeRecord('findings', finding),
+    verdict: (verdict) => takeRecord('verdicts', verdict),
+    decision: (row) => takeRecord('decisions', row),
+    loss: (row) => takeRecord('loss', row),
+    storedUpTo: () => storedUpTo,
+    stats: () => structuredClone({ ...rows, records, failures }),
+    async flush() {
+      clearTimeout(timer);
+      timer = undefined;
+      open.urgent = true;
+      const last = open;
+      start();
+      while (pumping && !abandoned && (queue.includes(last) || (last === open && !last.isEmpty()) || queue.length > 0)) {
+        await pumping;
+        if (!pumping && (queue.length > 0 || (last === open && !last.isEmpty()))) start();
+      }
+    },
+    async close(deadlineMs) {
+      closed = true;
+      clearTimeout(timer);
+      timer = undefined;
+      const deadline = new Promise<void>((resolve) => {
+        setTimeout(resolve, deadlineMs).unref();
+      });
+      await Promise.race([this.flush(), deadline]);
+      abandoned = true;
+      wake?.();
+      if (rows.held > 0) dropRows('shutting_down', rows.held);
+      rows.held = 0;
+      for (const kind of recordKinds) {
+        records[kind].dropped += records[kind].held;
+        records[kind].held = 0;
+      }
+    },
+  };
+}
