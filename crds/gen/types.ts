@@ -206,7 +206,7 @@ export interface HeaderSource {
 
 /** A cookie; a secret, hashed at the border. */
 export interface CookieSource {
-  /** Name of the cookie. */
+  /** Name of the cookie. Case does not matter. */
   name: string;
 }
 

@@ -13,7 +13,18 @@ import {
 } from '../schema/schema.ts';
 import { ageColumn, conditionColumn, type Kind } from '../schema/kind.ts';
 import { conditions, observedGeneration } from './conditions.ts';
-import { actions, count, dnsLabel, duration, instant, objectName, percent, principalKinds, text } from './values.ts';
+import {
+  actions,
+  count,
+  dnsLabel,
+  duration,
+  durationRule,
+  instant,
+  objectName,
+  percent,
+  principalKinds,
+  text,
+} from './values.ts';
 
 function detector(typeName: string, description: string, limits: Record<string, Schema> = {}): Schema {
   return object(typeName, description, {
@@ -97,16 +108,18 @@ const response = object(
         message: 'Deny may stand at level High or Critical; use Tag, Throttle or Challenge below',
         fieldPath: '.action',
       },
-      {
-        rule: "duration(self.__for__) >= duration('10s') && duration(self.__for__) <= duration('168h')",
-        message: 'must be from 10s to 168h; no decision is permanent',
-        fieldPath: '.for',
-      },
-      {
-        rule: "!has(self.maxFor) || (duration(self.maxFor) >= duration(self.__for__) && duration(self.maxFor) <= duration('168h'))",
-        message: 'must be at least `for` and at most 168h; no decision is permanent',
-        fieldPath: '.maxFor',
-      },
+      durationRule(
+        ['__for__'],
+        "duration(self.__for__) >= duration('10s') && duration(self.__for__) <= duration('168h')",
+        'must be from 10s to 168h; no decision is permanent',
+        '.for',
+      ),
+      durationRule(
+        ['__for__', 'maxFor'],
+        "duration(self.maxFor) >= duration(self.__for__) && duration(self.maxFor) <= duration('168h')",
+        'must be at least `for` and at most 168h; no decision is permanent',
+        '.maxFor',
+      ),
     ],
   },
 );

@@ -8,7 +8,6 @@ const condition = object('Condition', 'One aspect of the state of the object.', 
     message: string('Why, for a person: names the field and the fix.', { maxLength: 4096 }),
     observedGeneration: integer('Generation of the spec that the condition was derived from.', {
       minimum: 0,
-      format: 'int64',
     }),
     lastTransitionTime: string('When `status` last changed.', { format: 'date-time' }),
   },
@@ -20,7 +19,7 @@ export function conditions(types: string): Schema {
 }
 
 export function observedGeneration(): Schema {
-  return integer('Generation of the spec that this status speaks of.', { minimum: 0, format: 'int64' });
+  return integer('Generation of the spec that this status speaks of.', { minimum: 0 });
 }
 
 /** How much of what was decided Envoys have acknowledged. */

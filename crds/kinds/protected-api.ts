@@ -19,6 +19,7 @@ import {
   dnsLabel,
   duration,
   headerName,
+  hostName,
   instant,
   jsonPointer,
   keyReference,
@@ -79,14 +80,7 @@ const targetRef = object(
   },
 );
 
-const host = string(
-  'A host name in lower case without port; "*.example.com" matches any labels in front, "*" any host.',
-  {
-    pattern: String.raw`^(\*|(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)$`,
-    minLength: 1,
-    maxLength: 253,
-  },
-);
+const host = hostName('A host of the API.');
 
 const pathPrefix = string('Path that all requests of the API start with. Left out, any path of the hosts.', {
   maxLength: 512,
@@ -125,11 +119,7 @@ const principalSource = object(
       }),
       cookie: object('CookieSource', 'A cookie; a secret, hashed at the border.', {
         required: {
-          name: string('Name of the cookie.', {
-            pattern: String.raw`^[A-Za-z0-9!#$%&'*+.^_|~-]+$`,
-            minLength: 1,
-            maxLength: 128,
-          }),
+          name: headerName('Name of the cookie.'),
         },
       }),
       jwtClaim: object(

@@ -1,7 +1,7 @@
 import { enumeration, exactlyOneOf, number, object, string } from '../schema/schema.ts';
 import { ageColumn, conditionColumn, type Kind } from '../schema/kind.ts';
 import { conditions, observedGeneration } from './conditions.ts';
-import { count, duration, instant, keyReference, relativeFile, text } from './values.ts';
+import { count, duration, durationRule, instant, keyReference, relativeFile, text } from './values.ts';
 
 const source = object(
   'FeedSource',
@@ -29,11 +29,7 @@ const source = object(
         },
         {
           rules: [
-            {
-              rule: "duration(self.interval) >= duration('1m')",
-              message: 'must be at least 1m',
-              fieldPath: '.interval',
-            },
+            durationRule(['interval'], "duration(self.interval) >= duration('1m')", 'must be at least 1m', '.interval'),
           ],
         },
       ),

@@ -1,7 +1,7 @@
 import { boolean, enumeration, integer, map, number, object, type Schema, set, string } from '../schema/schema.ts';
 import { ageColumn, conditionColumn, type Kind } from '../schema/kind.ts';
 import { conditions, observedGeneration } from './conditions.ts';
-import { dnsLabel, percent, ratio, text } from './values.ts';
+import { dnsLabel, hostName, percent, ratio, text } from './values.ts';
 
 const matchLabels = (description: string): Schema =>
   map(description, string('Value of the label.', { maxLength: 63 }), { maxProperties: 16 });
@@ -26,15 +26,10 @@ const spec = object(
         }),
         { minItems: 1, maxItems: 256 },
       ),
-      hostnames: set(
-        'Hosts that APIs may claim on this sensor. Left out, any.',
-        string('A host, or "*.example.com".', {
-          pattern: String.raw`^(\*|(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)$`,
-          minLength: 1,
-          maxLength: 253,
-        }),
-        { minItems: 1, maxItems: 256 },
-      ),
+      hostnames: set('Hosts that APIs may claim on this sensor. Left out, any.', hostName('A host.'), {
+        minItems: 1,
+        maxItems: 256,
+      }),
       envoy: object('SensorEnvoy', 'Envoys that are configured together: a fleet.', {
         optional: {
           provider: enumeration('EnvoyProvider', 'Who configures them.', ['XDS', 'Istio', 'EnvoyGateway'], 'XDS'),

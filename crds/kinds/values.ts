@@ -1,5 +1,5 @@
 /** Values that mean the same wherever they stand. */
-import { enumeration, integer, list, number, object, type Schema, string } from '../schema/schema.ts';
+import { enumeration, integer, list, number, object, type Rule, type Schema, string } from '../schema/schema.ts';
 
 export const levels = ['None', 'Low', 'Elevated', 'High', 'Critical'] as const;
 export const actions = ['Tag', 'Throttle', 'Challenge', 'Deny'] as const;
@@ -17,38 +17,77 @@ export const principalKinds = [
 
 /** As Gateway API durations (GEP-2257): what both Go and CEL read. */
 const DURATION_PATTERN = '^([0-9]{1,5}(h|m|s|ms)){1,4}$';
-const DNS_LABEL_PATTERN = '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$';
-const PERCENT_PATTERN = String.raw`^((100|[0-9]{1,2})(\.[0-9]{1,6})?%|0(\.[0-9]{1,8})?|1(\.0{1,8})?)$`;
+const PERCENT_PATTERN = '^((100|[0-9]{1,2})([.][0-9]{1,6})?%|0([.][0-9]{1,8})?|1([.]0{1,8})?)$';
+const HOST_PATTERN = '^([*]|([*][.])?[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*)$';
+
+/** A rule instead of `pattern`, because a rule can say in words what is wrong. */
+function shape(pattern: string, message: string): Rule {
+  return { rule: `self.matches('${pattern}')`, message };
+}
 
 export function duration(description: string, initial?: string): Schema {
   return string(`${description} Hours, minutes, seconds or milliseconds, for example 15m or 1h30m.`, {
-    pattern: DURATION_PATTERN,
     maxLength: 32,
     ...(initial === undefined ? {} : { default: initial }),
+    rules: [shape(DURATION_PATTERN, 'must be a duration in h, m, s or ms, for example 15m or 1h30m; a day is 24h')],
   });
+}
+
+/**
+ * A rule over durations, which CEL can only read once they have the right shape; what has not is reported where it is.
+ * `fields` are CEL names of fields of `self`.
+ */
+export function durationRule(fields: readonly string[], rule: string, message: string, fieldPath: string): Rule {
+  const readable = fields
+    .map((field) => `has(self.${field}) && self.${field}.matches('${DURATION_PATTERN}')`)
+    .join(' && ');
+  return { rule: `!(${readable}) || (${rule})`, message, fieldPath };
 }
 
 export function percent(description: string, initial: string): Schema {
   return string(`${description} A percentage ("1%") or, quoted, a fraction ("0.01").`, {
-    pattern: PERCENT_PATTERN,
     maxLength: 16,
     default: initial,
+    rules: [shape(PERCENT_PATTERN, 'must be a percentage such as "1%" or a fraction such as "0.01", at most 100%')],
+  });
+}
+
+export function hostName(description: string): Schema {
+  return string(`${description} Lower case, without port; "*.example.com" matches any labels in front, "*" any host.`, {
+    minLength: 1,
+    maxLength: 253,
+    rules: [
+      shape(
+        HOST_PATTERN,
+        'must be a host in lower case without scheme and port, for example api.example.com, *.example.com or *',
+      ),
+    ],
   });
 }
 
 export function dnsLabel(description: string): Schema {
   return string(`${description} A DNS label: lower case letters, digits and dashes, without dots.`, {
-    pattern: DNS_LABEL_PATTERN,
     minLength: 1,
     maxLength: 63,
+    rules: [
+      shape(
+        '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
+        'must be a DNS label: lower case letters, digits and dashes, for example log-in',
+      ),
+    ],
   });
 }
 
 export function objectName(description: string): Schema {
   return string(description, {
-    pattern: String.raw`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`,
     minLength: 1,
     maxLength: 253,
+    rules: [
+      shape(
+        '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$',
+        'must be the name of an object: lower case letters, digits, dashes and dots',
+      ),
+    ],
   });
 }
 
@@ -58,17 +97,17 @@ export function instant(description: string): Schema {
 
 export function headerName(description: string): Schema {
   return string(`${description} Case does not matter.`, {
-    pattern: String.raw`^[A-Za-z0-9!#$%&'*+.^_|~-]+$`,
     minLength: 1,
     maxLength: 128,
+    rules: [shape('^[A-Za-z0-9!#$%&*+.^_|~-]+$', 'must be the name of a header, for example x-api-key')],
   });
 }
 
 export function jsonPointer(description: string): Schema {
   return string(`${description} A JSON pointer (RFC 6901), for example /user/name.`, {
-    pattern: '^(/([^~/]|~[01])*)+$',
     minLength: 1,
     maxLength: 256,
+    rules: [shape('^(/([^~/]|~[01])*)+$', 'must be a JSON pointer: starts with /, for example /user/name')],
   });
 }
 
@@ -154,7 +193,7 @@ export function ratio(description: string): Schema {
 }
 
 export function count(description: string): Schema {
-  return integer(description, { minimum: 0, format: 'int64' });
+  return integer(description, { minimum: 0 });
 }
 
 export function text(description: string, maxLength = 256): Schema {

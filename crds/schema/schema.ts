@@ -23,7 +23,7 @@ export interface Schema {
   description: string;
   /** Name of the TypeScript type; not part of the CRD. */
   typeName?: string;
-  format?: 'date-time' | 'int32' | 'int64' | 'double';
+  format?: 'date-time';
   default?: Json;
   enum?: readonly string[];
   pattern?: string;
@@ -73,16 +73,16 @@ export function enumeration(
 
 export function integer(
   description: string,
-  options: { minimum?: number; maximum?: number; default?: number; format?: 'int64' } = {},
+  options: { minimum?: number; maximum?: number; default?: number } = {},
 ): Schema {
-  return { type: 'integer', description, ...options, format: options.format ?? 'int32' };
+  return { type: 'integer', description, ...options };
 }
 
 export function number(
   description: string,
   options: { minimum?: number; maximum?: number; exclusiveMinimum?: boolean; default?: number } = {},
 ): Schema {
-  return { type: 'number', format: 'double', description, ...options };
+  return { type: 'number', description, ...options };
 }
 
 export function boolean(description: string, options: { default?: boolean; rules?: Rule[] } = {}): Schema {
