@@ -1,0 +1,329 @@
+/**
+ * Gathers a report while a log passes, in memory that does not grow with it: counts and sketches per operation and
+ * time bucket, a bounded table of evidence, and the verdicts as they change.
+ */
+import type { CampaignTrait, Verdict } from '@picket/analyzer/verdict.ts';
+import type { PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { kindName } from './labels.ts';
+import { createEvidenceTable, type EvidenceLine } from './principal-evidence.ts';
+import { addRequest, createRequestTotals, type RequestTotals, requestTotals } from './request-totals.ts';
+import { buildResult } from './result-builder.ts';
+import type { ActionName, AnalyzeResult, ApiSummary, InputFile, KindName, RejectedLine } from './result.ts';
+import { createTimeBuckets, type TimeBuckets } from './time-buckets.ts';
+import { createVerdictHistories, type VerdictHistories } from './verdict-history.ts';
+import { createActionTally, type ActionTally } from './would-act.ts';
+
+/** One request as the report needs it. May be reused between calls; texts that are kept are copied. */
+export interface SeenRequest {
+  /** As in the observation record, so that findings can point back at lines. */
+  seq: number;
+  /** Completion, Unix ms. */
+  eventAtMs: number;
+  /** `<namespace>/<name>`. */
+  api: string;
+  method: string;
+  /** Path template; "" for no known operation. */
+  template: string;
+  /** 0 when no response was sent. */
+  status: number;
+  /** NaN when unknown, like `responseBytes`. */
+  durationMs: number;
+  responseBytes: number;
+  /** A flow failed: a login refused, even when it answered 200. */
+  failedFlow: boolean;
+  /** `Signal` bits. */
+  signals: number;
+  principals: readonly { kind: PrincipalKind; pseudonym: string }[];
+  /** Set when a decision in force (dry run) would have met the request. */
+  acted?: ActedOn | undefined;
+  file: string;
+  line: number;
+  /** The line as read; shown as evidence. */
+  text: string;
+}
+
+export interface ActedOn {
+  action: ActionName;
+  /** Pseudonym of the principal or campaign that the decision is about. */
+  subject: string;
+  /** Pseudonym of a principal in good standing that the request belongs to; absent when there is none. */
+  ordinary?: string;
+}
+
+/** What only the end of a run knows. */
+export interface RunSummary {
+  inputs: InputFile[];
+  apis: Omit<ApiSummary, 'requests'>[];
+  interrupted: boolean;
+  /** Policy that `acted` assumed, in words: "the default policy, dry run". */
+  policy: string;
+  /** Raw value from the escrow; `undefined` when it is gone. */
+  valueOf(kind: PrincipalKind, pseudonym: string): string | undefined;
+  /** A campaign's trait as people know it: a prefix, a user agent, an operation. */
+  traitValue(trait: CampaignTrait): string | undefined;
+  /** Further limits that the run met, in words. */
+  notes?: string[];
+}
+
+export interface AnalyzeCollector {
+  onObservation(r: SeenRequest): void;
+  onRejected(r: RejectedLine): void;
+  /** Every change of a verdict, the last state included. */
+  onVerdict(v: Verdict): void;
+  /** The report so far; the collector goes on. */
+  build(run: RunSummary): AnalyzeResult;
+}
+
+/** All that was gathered; read by `buildResult`. */
+export interface Gathered {
+  requests: number;
+  fromMs: number;
+  toMs: number;
+  rejected: RejectedLine[];
+  rejectedCount: number;
+  rejectedByReason: Map<string, number>;
+  totals: RequestTotals;
+  operations: Map<string, OperationTally>;
+  mergedOperations: number;
+  apis: Map<string, ApiTally>;
+  series: TimeBuckets<SeriesBucket>;
+  seen: Map<KindName, PseudonymCounter>;
+  evidence: ReturnType<typeof createEvidenceTable>;
+  verdicts: VerdictHistories;
+  actions: ActionTally;
+}
+
+export interface SeriesBucket {
+  totals: RequestTotals;
+  risk: number;
+}
+
+export interface CountBucket {
+  requests: number;
+  errors: number;
+}
+
+export interface ApiTally {
+  requests: number;
+  counts: TimeBuckets<CountBucket>;
+}
+
+export interface OperationTally {
+  api: string;
+  method: string;
+  template: string;
+  totals: RequestTotals;
+  /** Absent for operations past the bound on time series. */
+  counts: TimeBuckets<CountBucket> | undefined;
+}
+
+export const limits = {
+  operations: 2_000,
+  operationSeries: 256,
+  apis: 64,
+  principals: 6_000,
+  verdicts: 5_000,
+  rejected: 1_000,
+  reasons: 50,
+  recentLines: 16_384,
+  chartBuckets: 400,
+  countBuckets: 2_048,
+  sampleCharacters: 400,
+} as const;
+
+const countKind = {
+  create: (): CountBucket => ({ requests: 0, errors: 0 }),
+  merge(into: CountBucket, from: CountBucket) {
+    into.requests += from.requests;
+    into.errors += from.errors;
+  },
+};
+
+const seriesKind = {
+  create: (): SeriesBucket => ({ totals: createRequestTotals(), risk: 0 }),
+  merge(into: SeriesBucket, from: SeriesBucket) {
+    requestTotals.merge(into.totals, from.totals);
+    into.risk = Math.max(into.risk, from.risk);
+  },
+};
+
+export function createCollector(): AnalyzeCollector {
+  const recent = createRecentLines(limits.recentLines);
+  const g: Gathered = {
+    requests: 0,
+    fromMs: Number.POSITIVE_INFINITY,
+    toMs: Number.NEGATIVE_INFINITY,
+    rejected: [],
+    rejectedCount: 0,
+    rejectedByReason: new Map(),
+    totals: createRequestTotals(),
+    operations: new Map(),
+    mergedOperations: 0,
+    apis: new Map(),
+    series: createTimeBuckets(limits.chartBuckets, seriesKind),
+    seen: new Map(),
+    evidence: createEvidenceTable(limits.principals),
+    verdicts: createVerdictHistories(limits.verdicts),
+    actions: createActionTally(),
+  };
+
+  function operationOf(api: string, method: string, template: string): OperationTally {
+    const key = `${api}\n${method}\n${template}`;
+    const known = g.operations.get(key);
+    if (known !== undefined) return known;
+    if (g.operations.size >= limits.operations && template !== '(other)') {
+      g.mergedOperations++;
+      return operationOf('', '*', '(other)');
+    }
+    const fresh: OperationTally = {
+      api,
+      method,
+      template,
+      totals: createRequestTotals(),
+      counts: g.operations.size < limits.operationSeries ? createTimeBuckets(512, countKind) : undefined,
+    };
+    g.operations.set(key, fresh);
+    return fresh;
+  }
+
+  function apiOf(name: string): ApiTally | undefined {
+    let api = g.apis.get(name);
+    if (api === undefined && g.apis.size < limits.apis) {
+      api = { requests: 0, counts: createTimeBuckets(limits.countBuckets, countKind) };
+      g.apis.set(name, api);
+    }
+    return api;
+  }
+
+  return {
+    onObservation(r) {
+      const at = r.eventAtMs;
+      const error = r.status >= 400 || r.status === 0;
+      g.requests++;
+      if (at < g.fromMs) g.fromMs = at;
+      if (at > g.toMs) g.toMs = at;
+      addRequest(g.totals, r.status, r.durationMs, r.responseBytes);
+      addRequest(g.series.at(at).totals, r.status, r.durationMs, r.responseBytes);
+      const operation = operationOf(r.api, r.method, r.template === '' ? '(unknown)' : r.template);
+      addRequest(operation.totals, r.status, r.durationMs, r.responseBytes);
+      count(operation.counts, at, error);
+      const api = apiOf(r.api);
+      if (api !== undefined) {
+        api.requests++;
+        count(api.counts, at, error);
+      }
+      recent.add(r);
+      const weight = (error ? 1 : 0) + (r.failedFlow ? 2 : 0) + (r.signals !== 0 ? 3 : 0);
+      const line = () => evidenceLine(r);
+      for (const p of r.principals) {
+        const kind = kindName(p.kind);
+        let counter = g.seen.get(kind);
+        if (counter === undefined) g.seen.set(kind, (counter = createPseudonymCounter()));
+        counter.add(p.pseudonym);
+        g.evidence.add(evidenceKey(p.kind, p.pseudonym), at, error || r.failedFlow, weight, line);
+      }
+      if (r.acted !== undefined) g.actions.add(r.acted);
+    },
+    onRejected(r) {
+      g.rejectedCount++;
+      if (g.rejected.length < limits.rejected) g.rejected.push({ line: r.line, file: r.file, reason: r.reason });
+      const known = g.rejectedByReason.has(r.reason) || g.rejectedByReason.size < limits.reasons;
+      const reason = known ? r.reason : 'other reasons';
+      g.rejectedByReason.set(reason, (g.rejectedByReason.get(reason) ?? 0) + 1);
+    },
+    onVerdict(v) {
+      const history = g.verdicts.add(v);
+      const bucket = g.series.at(v.lastSeen);
+      if (v.score > bucket.risk) bucket.risk = v.score;
+      if (history === undefined) return;
+      const key = evidenceKey(v.kind, v.pseudonym);
+      if (g.evidence.pin(key))
+        for (const f of v.findings) g.evidence.attach(key, recent.find(f.sampleSeqs).map(evidenceLine));
+    },
+    build: (run) => buildResult(g, run),
+  };
+}
+
+/** Key of a principal in the evidence table. */
+export function evidenceKey(kind: PrincipalKind, pseudonym: string): string {
+  return `${kind}/${pseudonym}`;
+}
+
+function count(buckets: TimeBuckets<CountBucket> | undefined, at: number, error: boolean): void {
+  if (buckets === undefined) return;
+  const bucket = buckets.at(at);
+  bucket.requests++;
+  if (error) bucket.errors++;
+}
+
+type KeptLine = Pick<SeenRequest, 'seq' | 'eventAtMs' | 'method' | 'template' | 'status' | 'file' | 'line' | 'text'>;
+
+/** The text is copied through bytes: a slice would keep the whole block of the file it was cut from. */
+function evidenceLine(r: KeptLine): EvidenceLine {
+  const cut = r.text.length > limits.sampleCharacters ? `${r.text.slice(0, limits.sampleCharacters)}…` : r.text;
+  return {
+    file: r.file,
+    line: r.line,
+    atMs: r.eventAtMs,
+    method: r.method,
+    template: r.template,
+    status: r.status,
+    text: Buffer.from(cut, 'utf8').toString('utf8'),
+  };
+}
+
+/** The last lines by sequence number, in slots that are written over. */
+function createRecentLines(capacity: number) {
+  const slots: KeptLine[] = [];
+  return {
+    add(r: KeptLine): void {
+      const at = r.seq % capacity;
+      const slot = slots[at];
+      if (slot === undefined) {
+        slots[at] = { ...pick(r) };
+        return;
+      }
+      slot.seq = r.seq;
+      slot.eventAtMs = r.eventAtMs;
+      slot.method = r.method;
+      slot.template = r.template;
+      slot.status = r.status;
+      slot.file = r.file;
+      slot.line = r.line;
+      slot.text = r.text;
+    },
+    find: (seqs: readonly number[]): KeptLine[] =>
+      seqs.map((seq) => slots[seq % capacity]).filter((s, i) => s !== undefined && s.seq === seqs[i]) as KeptLine[],
+  };
+}
+
+function pick(r: KeptLine): KeptLine {
+  const { seq, eventAtMs, method, template, status, file, line, text } = r;
+  return { seq, eventAtMs, method, template, status, file, line, text };
+}
+
+export interface PseudonymCounter {
+  add(pseudonym: string): void;
+  /** Linear counting (Whang et al., 1990): within 1 % up to about a million. */
+  count(): number;
+}
+
+function createPseudonymCounter(): PseudonymCounter {
+  const bits = 20;
+  const map = new Uint32Array(2 ** (bits - 5));
+  let set = 0;
+  return {
+    add(pseudonym) {
+      const slot = Number.parseInt(pseudonym.slice(0, 5), 16) & (2 ** bits - 1);
+      const mask = 1 << (slot & 31);
+      const word = map[slot >>> 5] ?? 0;
+      if ((word & mask) !== 0) return;
+      map[slot >>> 5] = word | mask;
+      set++;
+    },
+    count() {
+      const size = 2 ** bits;
+      return set >= size ? size * bits : Math.round(-size * Math.log(1 - set / size));
+    },
+  };
+}
