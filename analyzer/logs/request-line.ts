@@ -1,0 +1,49 @@
+/** The request line as logs quote it. */
+import type { AccessRecord } from '../ingest/access-record.ts';
+
+/**
+ * Fills method and path. What is no HTTP request line (TLS hellos, binary probes, single words) is kept, not dropped:
+ * the method stays "" and the path is the raw text, so that its sender is still seen.
+ */
+export function applyRequestLine(r: AccessRecord, raw: string): void {
+  const first = raw.indexOf(' ');
+  if (first > 0 && first <= 24 && isMethod(raw, first)) {
+    const last = raw.lastIndexOf(' ');
+    const withProtocol = last > first && raw.startsWith('HTTP/', last + 1);
+    const path = withProtocol ? raw.slice(first + 1, last) : raw.slice(first + 1);
+    const c = path.charCodeAt(0);
+    if (path !== '' && (withProtocol || c === 47 || c === 42)) {
+      r.method = methodName(raw, first);
+      r.path = unescapeLogText(path);
+      return;
+    }
+  }
+  r.method = '';
+  r.path = raw;
+}
+
+/** Method names seen in most lines, so that no string is cut for them. */
+function methodName(raw: string, end: number): string {
+  if (end === 3 && raw.startsWith('GET')) return 'GET';
+  if (end === 4 && raw.startsWith('POST')) return 'POST';
+  if (end === 4 && raw.startsWith('HEAD')) return 'HEAD';
+  return raw.slice(0, end).toUpperCase();
+}
+
+function isMethod(s: string, end: number): boolean {
+  for (let i = 0; i < end; i++) {
+    const c = s.charCodeAt(i);
+    const letter = (c | 32) >= 97 && (c | 32) <= 122;
+    if (!letter && c !== 45 && c !== 95) return false;
+  }
+  return true;
+}
+
+/** Undoes what Apache and NGINX escape in quoted fields: `\"`, `\\`, `\t`, `\n`, `\xHH`. */
+export function unescapeLogText(s: string): string {
+  if (!s.includes('\\')) return s;
+  return s.replace(/\\(?:x([0-9a-fA-F]{2})|(["\\tnr]))/g, (_, hex: string | undefined, plain: string | undefined) => {
+    if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
+    return plain === 't' ? '\t' : plain === 'n' ? '\n' : plain === 'r' ? '\r' : (plain ?? '');
+  });
+}
