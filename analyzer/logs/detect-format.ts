@@ -1,8 +1,10 @@
 /** Which format a file has: told from its first bytes, or named on the command line. */
 import { createAccessRecord, Feed } from '../ingest/access-record.ts';
 import { decodeText } from './decode-text.ts';
+import { createFramer } from './framer.ts';
 import { createAutoReader, createLineReader, formatAliases, type LineFormat, lineFormats } from './formats.ts';
 import { createRegexReader } from './formats/custom-regex.ts';
+import { createAlsBinaryReader } from './formats/als-binary.ts';
 import { createHarEntryReader } from './formats/har.ts';
 import type { Framing, RecordSink, UnitReader } from './log-format.ts';
 
@@ -41,7 +43,7 @@ export function detectFormat(sample: Buffer, override?: string): LogFormat | und
   const text = decodeText(sample, 0, sample.length).replace(/^\uFEFF/, '');
   if (named !== undefined)
     return named.framing === 'lines' && isJsonName(named.name) ? jsonFormat(text, named.name) : named;
-  if (looksBinary(sample)) return sample.length > 8 ? alsBinaryFormat : undefined;
+  if (looksBinary(sample)) return beginsWithAls(sample) ? alsBinaryFormat : undefined;
   const first = /[^\s]/.exec(text)?.[0];
   if (first === '{' && /^\s*\{\s*"log"\s*:\s*\{/.test(text)) return harFormat;
   if (first === '{' || (first === '[' && /^\s*\[\s*[{\]]/.test(text))) {
@@ -140,5 +142,21 @@ const harFormat: LogFormat = { name: 'har', framing: 'har-entries', createReader
 const alsBinaryFormat: LogFormat = {
   name: 'als-binary',
   framing: 'delimited',
-  createReader: createHarEntryReader,
+  createReader: createAlsBinaryReader,
 };
+
+/** Whether the first message, or as much as is here, reads as one. */
+function beginsWithAls(sample: Buffer): boolean {
+  const sink = createProbeSink();
+  const reader = createAlsBinaryReader();
+  let readable = false;
+  const framer = createFramer('delimited', {
+    unit: () => {},
+    message(bytes, ordinal) {
+      if (ordinal === 1) readable = reader.readMessage?.(bytes, sink) === 'pass';
+    },
+    reject: () => {},
+  });
+  framer.push(sample);
+  return readable;
+}

@@ -48,7 +48,8 @@ export function createEntryPool(): EntryPool {
   };
 }
 
-const maxPooled = 32_768;
+/** Entries kept for reuse: those of the open files and one batch. */
+const maxPooled = 10_000;
 const noMetadata = (): undefined => undefined;
 
 export interface FileCursor {

@@ -116,7 +116,9 @@ function createStreamSource(stdin: Readable): LogSource {
     name: '-',
     sizeBytes: undefined,
     bytesRead: () => total,
-    async *open({ sampling }) {
+    async *open({ sampling, signal }) {
+      // A read that waits for a silent pipe must end as well.
+      signal?.addEventListener('abort', () => stdin.destroy(), { once: true });
       // The first chunk decides on decompression.
       const source = chunks(sampling);
       const first = await source.next();

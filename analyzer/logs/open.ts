@@ -75,7 +75,7 @@ export interface LogSet {
 const sniffBytes = 256 << 10;
 const batchSize = 512;
 /** Entries that wait to be put in order, over all open files. */
-const maxHeldEntries = 16_384;
+const maxHeldEntries = 8192;
 const minHeldEntries = 256;
 const maxSamples = 200;
 const maxSamplesPerReason = 5;

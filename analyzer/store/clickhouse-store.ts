@@ -165,9 +165,11 @@ export function createClickHouseStore(options: ClickHouseStoreOptions): Store & 
     if (columns.has('name')) also('name = {verdict:String}', 'verdict', filter.verdict);
     const condition = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
     // The newest are the ones to keep when there are too many, and they come oldest first.
-    return readRecords(records, `${condition} ORDER BY ${instant} DESC, tick DESC LIMIT {limit:UInt32}`, parameters).then(
-      (rows) => rows.reverse(),
-    );
+    return readRecords(
+      records,
+      `${condition} ORDER BY ${instant} DESC, tick DESC LIMIT {limit:UInt32}`,
+      parameters,
+    ).then((rows) => rows.reverse());
   };
   const readPage = (after: number, upTo: number): Promise<Buffer> =>
     attempt(async (c) => {
@@ -236,7 +238,8 @@ export function createClickHouseStore(options: ClickHouseStoreOptions): Store & 
         tick = rows.at(-1)?.tick ?? tick;
       }
     },
-    readInputs: (afterSeq) => readRecords(inputRecords, 'WHERE seq >= {seq:UInt64} ORDER BY seq, at', { seq: afterSeq }),
+    readInputs: (afterSeq) =>
+      readRecords(inputRecords, 'WHERE seq >= {seq:UInt64} ORDER BY seq, at', { seq: afterSeq }),
     readGaps: (afterSeq) =>
       readRecords(gapRecords, 'WHERE to_seq > {seq:UInt64} ORDER BY from_seq, to_seq', { seq: afterSeq }),
     readFindings: (filter) => readHistory(findingRecords, 'until', new Set(findingRecords.columns), filter),

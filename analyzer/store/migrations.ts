@@ -40,7 +40,9 @@ export const migrations: readonly Migration[] = [
     version: 1,
     name: 'observations, what replay needs besides them, and what was said and done',
     statements: (context) => [
-      ...[observations, ticks, inputs, gaps, findings, verdicts, decisions, loss].flatMap((t) => renderTable(t, context)),
+      ...[observations, ticks, inputs, gaps, findings, verdicts, decisions, loss].flatMap((t) =>
+        renderTable(t, context),
+      ),
       ...aggregates.flatMap((a) => [...renderTable(a.table, context), renderView(a, context)]),
     ],
   },

@@ -107,7 +107,13 @@ const WHOLE = 0;
 const FLOAT = 1;
 const HASH = 2;
 const WORD = 3;
-const codeOf: Readonly<Record<FieldKind, number>> = { whole: WHOLE, float: FLOAT, optional: FLOAT, hash: HASH, word: WORD };
+const codeOf: Readonly<Record<FieldKind, number>> = {
+  whole: WHOLE,
+  float: FLOAT,
+  optional: FLOAT,
+  hash: HASH,
+  word: WORD,
+};
 const codes = Uint8Array.from(observationFields, (f) => codeOf[f.kind]);
 /** Typical size of an encoded row; a wrong guess costs one copy. */
 const EXPECTED_ROW_BYTES = 640;

@@ -20,7 +20,10 @@ const fromHex = (pseudonym: string): string => {
   }
   return BigInt(`0x${pseudonym}`).toString();
 };
-const toHex = (value: Cell): string => BigInt(value as string).toString(16).padStart(16, '0');
+const toHex = (value: Cell): string =>
+  BigInt(value as string)
+    .toString(16)
+    .padStart(16, '0');
 
 /** ClickHouse reads and writes the numbers that JSON lacks as text. */
 const float = (value: number): Cell =>

@@ -27,7 +27,9 @@ export async function rebuildAggregates(target: MigrationTarget, context: Schema
        WHERE expected.n > present.n ORDER BY day`,
     );
     for (const { day } of days) {
-      await target.command(`ALTER TABLE ${table} DELETE WHERE ${aggregate.day} = toDate('${day}')`, { mutations_sync: 1 });
+      await target.command(`ALTER TABLE ${table} DELETE WHERE ${aggregate.day} = toDate('${day}')`, {
+        mutations_sync: 1,
+      });
       await target.command(
         `INSERT INTO ${table} (${aggregateColumns(aggregate.table.columns)})\n${renderAggregation(aggregate, context, `toDate(o.minute) = toDate('${day}')`)}`,
       );

@@ -84,7 +84,14 @@ export const ticks: Table = {
 /** Kept for good: a policy set long ago still decides today. */
 export const inputs: Table = {
   name: 'inputs',
-  columns: ['seq UInt64', 'at Float64', 'kind LowCardinality(String)', 'key String', 'body String CODEC(ZSTD)', storedAt],
+  columns: [
+    'seq UInt64',
+    'at Float64',
+    'kind LowCardinality(String)',
+    'key String',
+    'body String CODEC(ZSTD)',
+    storedAt,
+  ],
   engine: 'MergeTree',
   orderBy: '(seq, at)',
   partitionBy: monthOf('at'),
@@ -180,7 +187,13 @@ export const decisions: Table = {
 
 export const loss: Table = {
   name: 'loss',
-  columns: ['minute Float64', 'stage LowCardinality(String)', 'reason LowCardinality(String)', 'count UInt64', storedAt],
+  columns: [
+    'minute Float64',
+    'stage LowCardinality(String)',
+    'reason LowCardinality(String)',
+    'count UInt64',
+    storedAt,
+  ],
   engine: 'MergeTree',
   orderBy: '(stage, minute)',
   partitionBy: monthOf('minute'),

@@ -9,10 +9,16 @@
  */
 import type { Clock } from '@picket/runtime/clock.ts';
 import type { DropReason, Ledger } from '@picket/runtime/ledger.ts';
-import type { ObservationBatch } from '../observation.ts';
+import { F, type ObservationBatch, STRIDE } from '../observation.ts';
 import type { Finding, Verdict } from '../verdict.ts';
-import { createPendingBatch, recordKinds, type PendingBatch, type PendingRecords, type RecordKind } from './pending-batch.ts';
-import { storeBatch } from './store-batch.ts';
+import {
+  createPendingBatch,
+  type PendingBatch,
+  type PendingRecords,
+  type RecordKind,
+  recordKinds,
+} from './pending-batch.ts';
+import { type BatchAttempt, storeBatch } from './store-batch.ts';
 import type { DecisionRow, InputRow, LossRow, Store, TickRow } from './store.ts';
 import type { StoreLog } from './store-log.ts';
 
@@ -90,7 +96,7 @@ export function createStoreWriter(options: StoreWriterOptions): StoreWriter {
 
   const queue: PendingBatch[] = [];
   let batchNumber = 0;
-  const nextBatch = (): PendingBatch => createPendingBatch(`${options.runId}-${++batchNumber}`, maxBatchRows);
+  const nextBatch = (): PendingBatch => createPendingBatch(`${options.runId}-${++batchNumber}`);
   let open = nextBatch();
   let dropping = false;
   let storedUpTo = options.storedUpTo;
@@ -98,11 +104,12 @@ export function createStoreWriter(options: StoreWriterOptions): StoreWriter {
   let failures = 0;
   let closed = false;
   let abandoned = false;
-  let pumping: Promise<void> | undefined;
+  let pumping = false;
   let timer: NodeJS.Timeout | undefined;
-  let wake: (() => void) | undefined;
+  let endPause: (() => void) | undefined;
 
   const dropRows = (reason: DropReason, count: number): void => {
+    if (count === 0) return;
     rows.dropped += count;
     ledger.dropped('store', reason, count);
   };
@@ -112,65 +119,70 @@ export function createStoreWriter(options: StoreWriterOptions): StoreWriter {
     queue.push(open);
     open = nextBatch();
   };
+  const start = (): void => {
+    if (pumping || abandoned) return;
+    pumping = true;
+    void pump().finally(() => {
+      pumping = false;
+      if (queue.length > 0) start();
+      else if (!open.isEmpty()) arm();
+    });
+  };
   const arm = (): void => {
     if (timer || closed) return;
     timer = setTimeout(() => {
       timer = undefined;
+      // While older batches wait, the open one goes on filling: a backlog is stored in whole batches.
+      if (queue.length === 0) seal();
       start();
     }, flushIntervalMs);
   };
-  const start = (): void => {
-    if (pumping) return;
-    pumping = pump().finally(() => {
-      pumping = undefined;
-      if (!open.isEmpty()) arm();
+  const pause = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const waiting = setTimeout(resolve, ms);
+      endPause = () => {
+        clearTimeout(waiting);
+        resolve();
+      };
     });
-  };
-  /** Stores batch by batch; the open one goes along when nothing older waits, so a backlog fills whole batches. */
   const pump = async (): Promise<void> => {
     let delayMs = firstDelayMs;
-    for (;;) {
-      if (queue.length === 0) seal();
-      const batch = queue[0];
-      if (!batch || abandoned) return;
-      const outcome = await storeBatch(store, batch, clock);
+    for (let batch = queue[0]; batch; batch = queue[0]) {
+      const attempt = await storeBatch(store, batch, clock.now());
+      // What was in flight at the deadline is counted as dropped already.
       if (abandoned) return;
-      rows.stored += outcome.storedRows;
-      rows.held -= outcome.storedRows + outcome.refusedRows + outcome.failedRows;
-      ledger.stored(outcome.storedRows);
-      if (outcome.refusedRows > 0) dropRows('store_refused', outcome.refusedRows);
-      if (outcome.failedRows > 0) dropRows('store_failed', outcome.failedRows);
-      for (const kind of recordKinds) {
-        const { stored, dropped } = outcome.records[kind];
-        records[kind].stored += stored;
-        records[kind].dropped += dropped;
-        records[kind].held -= stored + dropped;
-      }
-      if (outcome.error) {
-        const details = { err: outcome.error, failures: failures + 1, heldRows: rows.held };
-        if (outcome.finished) log.error(details, 'store refused rows');
-        else if (failures === 0) log.warn(details, 'store insert failed, trying again');
-      }
-      if (outcome.finished) {
-        failures = 0;
-        delayMs = firstDelayMs;
+      settle(attempt);
+      if (attempt.finished) {
         queue.shift();
         storedUpTo = batch.lastSeq;
-        if (queue.length === 0 && open.isEmpty()) return;
-        // Company for the open batch is worth waiting for, unless somebody waits for a flush.
-        if (queue.length === 0 && !open.urgent) return;
+        batch.finish();
+        delayMs = firstDelayMs;
       } else {
-        failures++;
-        await new Promise<void>((resolve) => {
-          const pause = setTimeout(resolve, delayMs);
-          wake = () => {
-            clearTimeout(pause);
-            resolve();
-          };
-        });
-        wake = undefined;
+        await pause(delayMs);
         delayMs = Math.min(delayMs * 2, maxDelayMs);
       }
+    }
+  };
+  const settle = (attempt: BatchAttempt): void => {
+    const { stored, refused, failed, error, finished } = attempt;
+    rows.stored += stored.observations ?? 0;
+    ledger.stored(stored.observations ?? 0);
+    dropRows('store_refused', refused.observations ?? 0);
+    dropRows('store_failed', failed.observations ?? 0);
+    rows.held = rows.received - rows.stored - rows.dropped;
+    for (const kind of recordKinds) {
+      const counts = records[kind];
+      counts.stored += stored[kind] ?? 0;
+      counts.dropped += (refused[kind] ?? 0) + (failed[kind] ?? 0);
+      counts.held = counts.received - counts.stored - counts.dropped;
+    }
+    if (finished) {
+      if (error) log.error({ err: error, refused, failed }, 'store would not take rows');
+      if (failures > 0) log.info({ failures }, 'store takes rows again');
+      failures = 0;
+    } else {
+      if (failures === 0) log.warn({ err: error, heldRows: rows.held }, 'store insert failed, trying again');
+      failures++;
     }
   };
 
@@ -180,37 +192,42 @@ export function createStoreWriter(options: StoreWriterOptions): StoreWriter {
     if (closed || counts.held >= maxHeldRecords) {
       counts.dropped++;
       // Without its ticks and inputs a stretch cannot be replayed, so it is marked like one without its rows.
-      if (kind === 'ticks' || kind === 'inputs') open.addGap(lastSeq, lastSeq, `buffer_full:${kind}`, clock.now());
+      if (kind === 'ticks' || kind === 'inputs') open.addGap(lastSeq, `buffer_full:${kind}`, clock.now());
       return;
     }
     counts.held++;
-    open.records[kind].push(record);
+    (open.records[kind] as PendingRecords[K][number][]).push(record);
     arm();
+  };
+
+  const flush = async (): Promise<void> => {
+    seal();
+    const newest = queue.at(-1);
+    start();
+    await newest?.done;
   };
 
   return {
     observations(batch, from, to, describe) {
       rows.received += to - from;
       for (let index = from; index < to; index++) {
-        const seq = batch.f64[index * 32] as number;
-        lastSeq = seq;
+        lastSeq = batch.f64[(index * STRIDE + F.seq) >> 1] as number;
         dropping = closed || rows.held >= (dropping ? resumeAtRows : maxHeldRows);
         if (dropping) {
-          open.addGap(seq, seq, closed ? 'shutting_down' : 'buffer_full', clock.now());
-          dropRows(closed ? 'shutting_down' : 'buffer_full', 1);
+          const reason = closed ? 'shutting_down' : 'buffer_full';
+          open.addGap(lastSeq, reason, clock.now());
+          dropRows(reason, 1);
           continue;
         }
+        const { api, method, template } = describe(batch, index);
+        open.addRow(batch, index, api, method, template);
+        rows.held++;
         if (open.rowCount() >= maxBatchRows) {
           seal();
           start();
         }
-        const { api, method, template } = describe(batch, index);
-        open.addRow(batch, index, api, method, template);
-        open.lastSeq = seq;
-        rows.held++;
       }
-      if (open.rowCount() >= maxBatchRows) start();
-      else arm();
+      if (!open.isEmpty()) arm();
     },
     tick: (row) => takeRecord('ticks', row),
     input: (row) => takeRecord('inputs', row),
@@ -220,33 +237,27 @@ export function createStoreWriter(options: StoreWriterOptions): StoreWriter {
     loss: (row) => takeRecord('loss', row),
     storedUpTo: () => storedUpTo,
     stats: () => structuredClone({ ...rows, records, failures }),
-    async flush() {
-      clearTimeout(timer);
-      timer = undefined;
-      open.urgent = true;
-      const last = open;
-      start();
-      while (pumping && !abandoned && (queue.includes(last) || (last === open && !last.isEmpty()) || queue.length > 0)) {
-        await pumping;
-        if (!pumping && (queue.length > 0 || (last === open && !last.isEmpty()))) start();
-      }
-    },
+    flush,
     async close(deadlineMs) {
       closed = true;
       clearTimeout(timer);
-      timer = undefined;
-      const deadline = new Promise<void>((resolve) => {
-        setTimeout(resolve, deadlineMs).unref();
-      });
-      await Promise.race([this.flush(), deadline]);
+      let deadline: NodeJS.Timeout | undefined;
+      await Promise.race([
+        flush(),
+        new Promise<void>((resolve) => {
+          deadline = setTimeout(resolve, deadlineMs);
+        }),
+      ]);
+      clearTimeout(deadline);
       abandoned = true;
-      wake?.();
-      if (rows.held > 0) dropRows('shutting_down', rows.held);
+      endPause?.();
+      dropRows('shutting_down', rows.held);
       rows.held = 0;
       for (const kind of recordKinds) {
         records[kind].dropped += records[kind].held;
         records[kind].held = 0;
       }
+      for (const batch of queue) batch.finish();
     },
   };
 }

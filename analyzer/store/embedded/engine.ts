@@ -122,7 +122,9 @@ function createLane(maxWaiting: number): Lane {
     run(task) {
       if (waiting >= maxWaiting) {
         return Promise.reject(
-          new Error(`Code: 202. DB::Exception: Too many simultaneous queries. Maximum: ${maxWaiting}. (TOO_MANY_SIMULTANEOUS_QUERIES)`),
+          new Error(
+            `Code: 202. DB::Exception: Too many simultaneous queries. Maximum: ${maxWaiting}. (TOO_MANY_SIMULTANEOUS_QUERIES)`,
+          ),
         );
       }
       waiting++;

@@ -78,8 +78,7 @@ function isAuthorised(request: IncomingMessage, options: HttpFrontOptions): bool
 }
 
 async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const tooLarge = (): Error =>
-    new Error(`Code: 307. DB::Exception: Body exceeds ${maxBytes} bytes. (TOO_MANY_BYTES)`);
+  const tooLarge = (): Error => new Error(`Code: 307. DB::Exception: Body exceeds ${maxBytes} bytes. (TOO_MANY_BYTES)`);
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {

@@ -26,7 +26,8 @@ const reserved = new Set([
   'send_progress_in_http_headers',
 ]);
 
-const insertRows = /^\s*INSERT\s+INTO\s+([A-Za-z_][\w.]*)\s*(?:\(([^()]*)\))?\s*FORMAT\s+(JSONEachRow|JSONCompactEachRow)\s*$/i;
+const insertRows =
+  /^\s*INSERT\s+INTO\s+([A-Za-z_][\w.]*)\s*(?:\(([^()]*)\))?\s*FORMAT\s+(JSONEachRow|JSONCompactEachRow)\s*$/i;
 const settingName = /^[a-z][a-z0-9_]*$/;
 /** Longest an operation may run, whatever the client asks for. */
 const maxExecutionS = 3600;

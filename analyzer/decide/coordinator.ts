@@ -1,0 +1,509 @@
+/**
+ * The third stage: one coordinator per API, single writer. It takes sightings in order, keeps the risks, decides and says
+ * what changed. No I/O and no clock: time is the tick's.
+ */
+import { create } from '@bufbuild/protobuf';
+import { type Decision, DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
+import {
+  Action,
+  type CompiledPolicy,
+  Criticality,
+  Level,
+  Mode,
+  PrincipalKind,
+  Sensitivity,
+} from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { DETECTOR_VERSION } from '../detect/catalogue.ts';
+import type { ApiPopulation } from '../detect/population.ts';
+import { Key, KIND_COUNT } from '../engine/key-kind.ts';
+import type { Sighting } from '../engine/sighting.ts';
+import { hex16, mixed, mixKey } from '../profile/hash.ts';
+import type { Standing } from '../profile/principal-table.ts';
+import { benignIf, confidenceOf } from '../score/explain.ts';
+import { addFinding, createRisk, evidenceOf, type Risk } from '../score/risk.ts';
+import { alertSurprise, levelOf, scoreOf } from '../score/score.ts';
+import type { CampaignTrait, DetectorId, Finding, Verdict } from '../verdict.ts';
+import { chooseCampaign, type CampaignCandidate } from './campaign.ts';
+import { decideAction, type HoldReason } from './decision.ts';
+import { buildMatch, type Escrow } from './match.ts';
+import type { SafetyView } from './safety.ts';
+
+export type DecisionEvent = 'decided' | 'extended' | 'lifted' | 'expired' | 'suppressed';
+
+export interface DecisionChange {
+  event: DecisionEvent;
+  decision: Decision;
+  reason: string;
+}
+
+/** A judgement that an operator's review teaches: the surprise was within what is normal here. */
+export interface Lesson {
+  detector: DetectorId;
+  kind: number;
+  surprise: number;
+}
+
+export interface CoordinatorOutput {
+  findings: Finding[];
+  verdicts: Verdict[];
+  decisions: DecisionChange[];
+}
+
+export interface CoordinatorState {
+  risks: [string, Risk][];
+  inForce: { risk: string; body: Decision }[];
+  candidates: [string, CampaignCandidate][];
+  evicted: number;
+}
+
+export interface Coordinator {
+  setPolicy(policy: CompiledPolicy): CoordinatorOutput;
+  /** Takes one tick's sightings of this API; call it with none to let time pass. */
+  take(tick: TickView, sightings: readonly Sighting[]): CoordinatorOutput;
+  review(verdict: string, disposition: 'TruePositive' | 'FalsePositive' | 'BenignTrigger', at: number): ReviewOutcome;
+  /** Everything at `Low` or above, highest score first. */
+  verdicts(): Verdict[];
+  activity(): { acting: number; wouldAct: number; suppressed: number; risks: number; evicted: number };
+  save(): CoordinatorState;
+  load(state: CoordinatorState): void;
+}
+
+export interface ReviewOutcome {
+  found: boolean;
+  output: CoordinatorOutput;
+  lessons: Lesson[];
+}
+
+export interface TickView {
+  tick: number;
+  at: number;
+  population: ApiPopulation | undefined;
+  standing: Standing | undefined;
+  /** Verdicts are reconsidered for decay: true about every ten seconds of event time. */
+  reconsider: boolean;
+}
+
+const maxRisks = 5000;
+/** Risks below this, without a decision, are forgotten. */
+const forgetBelow = 5;
+const clearedMs = 86_400_000;
+const verdictGraceMs = 3_600_000;
+const loginDetectors = new Set<DetectorId>(['bruteForce', 'credentialStuffing', 'distributedStuffing']);
+
+export function createCoordinator(options: {
+  policy: CompiledPolicy;
+  escrow: Escrow;
+  requestIdOf(seq: number): string;
+}): Coordinator {
+  const { escrow, requestIdOf } = options;
+  let policy = options.policy;
+  let risks = new Map<string, Risk>();
+  /** Decisions in force by risk key. */
+  let inForce = new Map<string, Decision>();
+  let candidates = new Map<string, CampaignCandidate>();
+  let standing: Standing | undefined;
+  let population: ApiPopulation | undefined;
+  let evicted = 0;
+  let suppressed = 0;
+  let lastTick = 0;
+
+  const alert = (): number => alertSurprise(policy.behavior?.falseAlertsPerDay ?? 0, population?.testsPerDay ?? 0);
+
+  const inForceOf = (kind: PrincipalKind): { all: number; established: number } => {
+    let all = 0;
+    let established = 0;
+    const minBaseline = Number(policy.behavior?.safety?.minBaselineMs ?? 0n) || 86_400_000;
+    for (const [key, decision] of inForce) {
+      if (decision.kind !== kind || decision.action < Action.THROTTLE) continue;
+      all++;
+      const risk = risks.get(key);
+      if (risk && risk.firstSeen - risk.facts.firstAt >= minBaseline) established++;
+    }
+    return { all, established };
+  };
+
+  const riskFor = (sighting: Sighting): { key: string; risk: Risk } => {
+    const kind = sighting.code & (KIND_COUNT - 1);
+    const pseudonym = hex16(sighting.valueLo, sighting.valueHi);
+    let principal = kind as PrincipalKind;
+    let traits: CampaignTrait[] = [];
+    if (kind === Key.client) {
+      // A program behind an address nobody else uses is that address.
+      const address = sighting.traits.find((t) => t.trait === 'address')?.value ?? '';
+      const key = `${PrincipalKind.ADDRESS}:${address}`;
+      const known = risks.get(key);
+      const maxSharers = policy.behavior?.safety?.maxPrincipalsPerAddress || 3;
+      if (known && known.facts.sharedBy <= maxSharers) return { key, risk: known };
+      principal = PrincipalKind.CAMPAIGN;
+      traits = sighting.traits;
+    } else if (kind === Key.trait) {
+      principal = PrincipalKind.CAMPAIGN;
+      traits = sighting.traits;
+    }
+    const key = `${principal}:${pseudonym}`;
+    let risk = risks.get(key);
+    if (!risk) {
+      risk = createRisk(principal, pseudonym, traits, sighting.facts, sighting.until);
+      risks.set(key, risk);
+    }
+    return { key, risk };
+  };
+
+  const findingOf = (s: Sighting, risk: Risk, surprise: number): Finding => ({
+    detector: s.detector,
+    family: s.family,
+    api: policy.api,
+    kind: risk.kind,
+    pseudonym: risk.pseudonym,
+    since: s.since,
+    until: s.until,
+    pValue: 10 ** -surprise,
+    observed: s.observed,
+    expected: s.expected,
+    unit: s.unit,
+    baseline: {
+      n: Math.round(s.baseline),
+      ageMs: s.populationSince === 0 ? 0 : Math.max(0, s.until - s.populationSince),
+      prior: s.baseline < 50,
+    },
+    sampleSeqs: s.sampleSeqs,
+    tick: lastTick,
+    partition: s.partition,
+    seq: s.seq,
+  });
+
+  /** What the policy makes of a surprise: switched off, more or less sensitive, or a hard limit that was passed. */
+  const tuned = (s: Sighting): number | undefined => {
+    const settings = policy.behavior?.detectors[s.detector];
+    if (!settings) return s.surprise;
+    if (!settings.enabled) return undefined;
+    const shift = settings.sensitivity === Sensitivity.HIGH ? 1 : settings.sensitivity === Sensitivity.LOW ? -1 : 0;
+    const limit = settings.limits['maxForeignObjects'];
+    const floor = s.detector === 'objectEnumeration' && limit !== undefined && s.observed > limit ? alert() + 4 : 0;
+    return Math.max(0, s.surprise + shift, floor);
+  };
+
+  const judge = (key: string, risk: Risk, at: number, output: CoordinatorOutput): void => {
+    const context = {
+      alertSurprise: alert(),
+      criticality: policy.criticality || Criticality.NORMAL,
+      reputation: risk.listed ? 1 : 0,
+    };
+    const before = risk.level;
+    const score = scoreOf(evidenceOf(risk, at), context);
+    risk.score = score.score;
+    risk.level = levelOf(score.score, before);
+    act(key, risk, at, output);
+    const told = risk.told;
+    const changed =
+      risk.level !== told.level || Math.abs(risk.score - told.score) >= 3 || risk.findings.size !== told.findings;
+    if (risk.level < Level.LOW && told.level < Level.LOW) return;
+    if (!changed) return;
+    risk.told = { score: risk.score, level: risk.level, findings: risk.findings.size };
+    output.verdicts.push(verdictOf(risk, at));
+  };
+
+  const act = (key: string, risk: Risk, at: number, output: CoordinatorOutput): void => {
+    const current = inForce.get(key);
+    if (current && at >= Number(current.expiresAtMs))
+      end(key, risk, current, 'expired', 'the decision ran its time', output);
+    const safety: SafetyView = { standing, inForce: inForceOf };
+    const total = standing?.requests[risk.kind] ?? 0;
+    const answer = decideAction({
+      risk,
+      policy,
+      now: at,
+      populationSince: population?.since ?? 0,
+      safety,
+      shareOfRequests: total > 0 ? risk.facts.requests / total : 0,
+    });
+    const standingDecision = inForce.get(key);
+    if (!answer.decide) {
+      hold(risk, answer.reason, answer.message, at, output);
+      if (
+        standingDecision &&
+        (answer.reason === 'Exempt' || answer.reason === 'Reviewed' || answer.reason === 'Observe')
+      )
+        end(key, risk, standingDecision, 'lifted', answer.message, output);
+      return;
+    }
+    if (standingDecision) {
+      const harder = answer.action > standingDecision.action;
+      const remaining = Number(standingDecision.expiresAtMs) - at;
+      const renewed = risk.lastSeen > Number(standingDecision.evidenceCompleteAtMs) + answer.forMs / 2;
+      if (!harder && !(renewed && remaining < answer.forMs / 2)) return;
+      decide(key, risk, answer, at, harder ? 'decided' : 'extended', standingDecision, output);
+      return;
+    }
+    // A decision needs evidence that is still fresh: decay alone must not bring an expired one back.
+    if (at - risk.lastSeen > 60_000) return;
+    decide(key, risk, answer, at, 'decided', undefined, output);
+  };
+
+  const decide = (
+    key: string,
+    risk: Risk,
+    answer: Extract<ReturnType<typeof decideAction>, { decide: true }>,
+    at: number,
+    event: DecisionEvent,
+    previous: Decision | undefined,
+    output: CoordinatorOutput,
+  ): void => {
+    const detectors = [...risk.findings.keys()];
+    const match = buildMatch(
+      {
+        kind: risk.kind,
+        pseudonym: risk.pseudonym,
+        traits: risk.traits,
+        loginsOnly: detectors.every((d) => loginDetectors.has(d)),
+      },
+      policy,
+      escrow,
+    );
+    if (!match.ok) {
+      hold(risk, match.reason, match.message, at, output);
+      return;
+    }
+    if (previous && event === 'decided') end(key, risk, previous, 'lifted', 'replaced by a harder action', output);
+    if (event === 'decided') risk.strikes++;
+    const decidedAt = Math.round(Math.max(at, risk.lastSeen));
+    mixKey(
+      Number.parseInt(risk.pseudonym.slice(8), 16),
+      Number.parseInt(risk.pseudonym.slice(0, 8), 16),
+      decidedAt >>> 0,
+      risk.kind,
+    );
+    const decision = create(DecisionSchema, {
+      id: event === 'extended' && previous ? previous.id : `dec-${hex16(mixed.lo, mixed.hi).slice(0, 12)}`,
+      fleet: policy.fleet,
+      api: policy.api,
+      apiUid: policy.apiUid,
+      policy: policy.behavior?.policy ?? '',
+      policyRevision: policy.behavior?.policyRevision ?? '',
+      verdict: verdictName(policy.api, risk),
+      kind: risk.kind,
+      pseudonym: risk.pseudonym,
+      action: answer.action,
+      mode: answer.mode,
+      level: risk.level,
+      score: risk.score,
+      throttleRequestsPerMinute: answer.response.throttleRequestsPerMinute || 30,
+      match: match.match,
+      decidedAtMs: BigInt(event === 'extended' && previous ? Number(previous.decidedAtMs) : decidedAt),
+      expiresAtMs: BigInt(decidedAt + answer.forMs),
+      evidenceCompleteAtMs: BigInt(Math.round(risk.lastSeen)),
+    });
+    inForce.set(key, decision);
+    risk.held = { reason: '', message: '' };
+    risk.decision = {
+      id: decision.id,
+      action: decision.action,
+      mode: decision.mode,
+      policy: decision.policy,
+      policyRevision: decision.policyRevision,
+      decidedAt: Number(decision.decidedAtMs),
+      expiresAt: Number(decision.expiresAtMs),
+      evidenceCompleteAt: Number(decision.evidenceCompleteAtMs),
+    };
+    risk.told = { ...risk.told, score: -10 };
+    output.decisions.push({ event, decision, reason: `${Level[risk.level]} at ${risk.score.toFixed(0)}` });
+  };
+
+  const end = (
+    key: string,
+    risk: Risk,
+    decision: Decision,
+    event: DecisionEvent,
+    reason: string,
+    output: CoordinatorOutput,
+  ): void => {
+    inForce.delete(key);
+    risk.decision = undefined;
+    risk.told = { ...risk.told, score: -10 };
+    output.decisions.push({ event, decision, reason });
+  };
+
+  const hold = (risk: Risk, reason: HoldReason, message: string, at: number, output: CoordinatorOutput): void => {
+    if (risk.held.reason === reason) return;
+    risk.held = { reason, message };
+    if (reason !== 'WithinSafety') return;
+    suppressed++;
+    output.decisions.push({
+      event: 'suppressed',
+      decision: create(DecisionSchema, {
+        api: policy.api,
+        policy: policy.behavior?.policy ?? '',
+        verdict: verdictName(policy.api, risk),
+        kind: risk.kind,
+        pseudonym: risk.pseudonym,
+        decidedAtMs: BigInt(Math.round(at)),
+        expiresAtMs: BigInt(Math.round(at)),
+        score: risk.score,
+        level: risk.level,
+      }),
+      reason: message,
+    });
+  };
+
+  const verdictOf = (risk: Risk, at: number): Verdict => {
+    const findings = [...risk.findings.values()].sort((a, b) => b.surprise - a.surprise).map((f) => f.finding);
+    const score = scoreOf(evidenceOf(risk, at), {
+      alertSurprise: alert(),
+      criticality: policy.criticality || Criticality.NORMAL,
+      reputation: risk.listed ? 1 : 0,
+    });
+    const rounded = Math.round(score.score * 10) / 10;
+    return {
+      name: verdictName(policy.api, risk),
+      api: policy.api,
+      kind: risk.kind,
+      pseudonym: risk.pseudonym,
+      score: rounded,
+      level: risk.level,
+      confidence: confidenceOf(findings),
+      firstSeen: risk.firstSeen,
+      lastSeen: risk.lastSeen,
+      expiresAt: Math.max(risk.decision?.expiresAt ?? 0, risk.lastSeen + verdictGraceMs),
+      requests: risk.facts.requests,
+      contributions: score.contributions,
+      findings,
+      ...(risk.kind === PrincipalKind.CAMPAIGN
+        ? {
+            campaign: {
+              traits: risk.traits,
+              precision: risk.campaign?.precision ?? 1 / Math.max(1, risk.facts.sharedBy),
+              addresses: risk.campaign?.addresses ?? 1,
+              accounts: risk.campaign?.accounts ?? 0,
+            },
+          }
+        : {}),
+      requestIds: [...new Set(findings.flatMap((f) => f.sampleSeqs))]
+        .map(requestIdOf)
+        .filter((id) => id !== '')
+        .slice(0, 5),
+      benignIf: benignIf(findings),
+      enforceable: { ok: risk.held.reason === '', reason: risk.held.reason, message: risk.held.message },
+      ...(risk.decision ? { decision: risk.decision } : {}),
+      policyRevision: policy.revision,
+      detectorVersion: DETECTOR_VERSION,
+      tick: lastTick,
+    };
+  };
+
+  const bound = (): void => {
+    if (risks.size <= maxRisks) return;
+    const weakest = [...risks].filter(([key]) => !inForce.has(key)).sort((a, b) => a[1].score - b[1].score);
+    for (const [key] of weakest.slice(0, risks.size - maxRisks)) {
+      risks.delete(key);
+      evicted++;
+    }
+  };
+
+  const touch = (risk: Risk, sighting: Sighting, surprise: number, output: CoordinatorOutput): void => {
+    const finding = findingOf(sighting, risk, surprise);
+    addFinding(risk, finding, surprise, sighting.successShare);
+    if (sighting.facts.requests >= risk.facts.requests) risk.facts = sighting.facts;
+    risk.exempt = sighting.exempt;
+    if (sighting.campaign) risk.campaign = sighting.campaign;
+    output.findings.push(finding);
+  };
+
+  return {
+    setPolicy(next) {
+      policy = next;
+      const output = emptyOutput();
+      if (next.behavior?.mode === Mode.ENFORCE || next.behavior?.mode === Mode.DRY_RUN) return output;
+      for (const [key, decision] of [...inForce]) {
+        const risk = risks.get(key);
+        if (risk) end(key, risk, decision, 'lifted', 'the policy no longer acts', output);
+      }
+      return output;
+    },
+    take(view, sightings) {
+      lastTick = view.tick;
+      population = view.population;
+      standing = view.standing ?? standing;
+      const output = emptyOutput();
+      const touched = new Map<string, Risk>();
+      const single = sightings.filter((s) => (s.code & (KIND_COUNT - 1)) !== Key.trait);
+      // Addresses first: whether a client stands for its address depends on what is known of the address.
+      single.sort((a, b) => Number((a.code & 15) === Key.client) - Number((b.code & 15) === Key.client));
+      for (const sighting of single) {
+        const surprise = tuned(sighting);
+        if (surprise === undefined) continue;
+        const { key, risk } = riskFor(sighting);
+        touch(risk, sighting, surprise, output);
+        touched.set(key, risk);
+      }
+      const shared = sightings.filter((s) => (s.code & (KIND_COUNT - 1)) === Key.trait && tuned(s) !== undefined);
+      const campaign = chooseCampaign(candidates, shared, view.at, alert());
+      if (campaign) {
+        const { key, risk } = riskFor(campaign);
+        touch(risk, campaign, tuned(campaign) as number, output);
+        touched.set(key, risk);
+      }
+      for (const [key, risk] of touched) judge(key, risk, view.at, output);
+      if (view.reconsider)
+        for (const [key, risk] of [...risks]) {
+          if (!touched.has(key)) judge(key, risk, view.at, output);
+          if (view.at - risk.lastSeen > clearedMs) risk.strikes = 0;
+          if (risk.score < forgetBelow && !inForce.has(key) && view.at > risk.clearedUntil) risks.delete(key);
+        }
+      bound();
+      return output;
+    },
+    review(name, disposition, at) {
+      const output = emptyOutput();
+      const lessons: Lesson[] = [];
+      for (const [key, risk] of risks) {
+        if (verdictName(policy.api, risk) !== name) continue;
+        if (disposition !== 'TruePositive') {
+          risk.clearedUntil = at + clearedMs;
+          for (const f of risk.findings.values())
+            lessons.push({ detector: f.finding.detector, kind: risk.kind, surprise: f.surprise });
+          const decision = inForce.get(key);
+          if (decision) end(key, risk, decision, 'lifted', `reviewed as ${disposition}`, output);
+        } else risk.clearedUntil = 0;
+        judge(key, risk, at, output);
+        return { found: true, output, lessons };
+      }
+      return { found: false, output, lessons };
+    },
+    verdicts: () =>
+      [...risks.values()]
+        .filter((r) => r.level >= Level.LOW)
+        .sort((a, b) => b.score - a.score)
+        .map((r) => verdictOf(r, r.lastSeen)),
+    activity() {
+      const enforcing = [...inForce.values()].filter((d) => d.mode === Mode.ENFORCE).length;
+      return { acting: enforcing, wouldAct: inForce.size - enforcing, suppressed, risks: risks.size, evicted };
+    },
+    save: () => ({
+      risks: [...risks],
+      inForce: [...inForce].map(([risk, body]) => ({ risk, body: withoutMatch(body) })),
+      candidates: [...candidates],
+      evicted,
+    }),
+    load(state) {
+      risks = new Map(state.risks);
+      inForce = new Map(state.inForce.map(({ risk, body }) => [risk, create(DecisionSchema, body)]));
+      candidates = new Map(state.candidates);
+      evicted = state.evicted;
+    },
+  };
+}
+
+/** Match values are raw: they stay on the decision channel and out of checkpoints. */
+function withoutMatch(decision: Decision): Decision {
+  return { ...decision, match: [] };
+}
+
+function emptyOutput(): CoordinatorOutput {
+  return { findings: [], verdicts: [], decisions: [] };
+}
+
+/** `<api>-<kind>-<pseudonym prefix>`, a DNS label of at most 63 characters. */
+export function verdictName(api: string, risk: { kind: PrincipalKind; pseudonym: string }): string {
+  const name = api.slice(api.indexOf('/') + 1).slice(0, 40);
+  return `${name}-${(PrincipalKind[risk.kind] ?? 'unknown').toLowerCase()}-${risk.pseudonym.slice(0, 10)}`;
+}

@@ -1,0 +1,112 @@
+/** Which action, if any, a risk earns under a policy. Pure: the same inputs give the same answer. */
+import {
+  Action,
+  type CompiledPolicy,
+  Level,
+  Mode,
+  PrincipalKind,
+  type Response,
+} from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import type { Risk } from '../score/risk.ts';
+import { checkSafety, defaultSafety, type SafetyView } from './safety.ts';
+
+export interface DecisionInputs {
+  risk: Risk;
+  policy: CompiledPolicy;
+  /** Event time now and the time the population's baselines go back to (0 = none). */
+  now: number;
+  populationSince: number;
+  safety: SafetyView;
+  shareOfRequests: number;
+}
+
+export type DecisionAnswer =
+  | { decide: true; action: Action; mode: Mode; forMs: number; response: Response }
+  | { decide: false; reason: HoldReason; message: string };
+
+/** Why nothing is done, or less than the policy says. Closed list; part of status. */
+export type HoldReason =
+  | ''
+  | 'Observe'
+  | 'BelowResponses'
+  | 'Exempt'
+  | 'Reviewed'
+  | 'NotActedOn'
+  | 'SharedAddress'
+  | 'LowPrecision'
+  | 'Learning'
+  | 'WithinSafety'
+  | 'NoSafeMatchKey'
+  | 'ValueForgotten'
+  | 'NotMatchable';
+
+const defaultActOn = [PrincipalKind.USER, PrincipalKind.APP, PrincipalKind.ADDRESS, PrincipalKind.CAMPAIGN];
+/** Share of a campaign's traffic that must be attack before it is denied or throttled. */
+const precision = { deny: 0.8, throttle: 0.5 } as const;
+const maxDoublings = 12;
+
+export function decideAction(inputs: DecisionInputs): DecisionAnswer {
+  const { risk, policy, now } = inputs;
+  const behavior = policy.behavior;
+  const mode = behavior?.mode ?? Mode.OBSERVE;
+  const hold = (reason: HoldReason, message: string): DecisionAnswer => ({ decide: false, reason, message });
+  if (!behavior || mode === Mode.OBSERVE || mode === Mode.UNSPECIFIED)
+    return hold('Observe', 'no policy acts on this API: mode is Observe');
+  if (risk.exempt) return hold('Exempt', 'a PolicyExemption covers this principal');
+  if (now < risk.clearedUntil) return hold('Reviewed', 'a person reviewed this verdict as benign');
+  const response = strongest(behavior.responses, risk.level);
+  if (!response) return hold('BelowResponses', 'no response of the policy is due at this level');
+  const actOn = behavior.actOn.length > 0 ? behavior.actOn : defaultActOn;
+  if (!actOn.includes(risk.kind)) return hold('NotActedOn', `actOn does not name ${PrincipalKind[risk.kind]}`);
+
+  let action = response.action;
+  const maxSharers = behavior.safety?.maxPrincipalsPerAddress || defaultSafety.maxPrincipalsPerAddress;
+  if (action > Action.TAG && risk.facts.sharedBy > maxSharers) {
+    if (risk.kind === PrincipalKind.ADDRESS)
+      return hold('SharedAddress', `${risk.facts.sharedBy} principals share this address, the limit is ${maxSharers}`);
+    if (risk.kind === PrincipalKind.CAMPAIGN)
+      return hold('LowPrecision', `${risk.facts.sharedBy} principals in good standing share these traits`);
+  }
+  if (risk.campaign && action > Action.TAG) {
+    if (risk.campaign.precision < precision.throttle)
+      return hold(
+        'LowPrecision',
+        `only ${Math.round(risk.campaign.precision * 100)}% of what carries these traits is attack`,
+      );
+    if (risk.campaign.precision < precision.deny && action === Action.DENY) action = Action.THROTTLE;
+  }
+  const minBaseline = Number(behavior.safety?.minBaselineMs ?? 0n) || defaultSafety.minBaselineMs;
+  const age = inputs.populationSince === 0 ? 0 : now - inputs.populationSince;
+  if (action > Action.TAG && age < minBaseline)
+    return hold('Learning', `the baseline is ${hours(age)} old, safety.minBaseline is ${hours(minBaseline)}`);
+  if (action > Action.TAG && risk.kind !== PrincipalKind.CAMPAIGN) {
+    const established = risk.firstSeen - risk.facts.firstAt >= minBaseline;
+    const answer = checkSafety(risk.kind, established, inputs.shareOfRequests, behavior.safety, inputs.safety);
+    if (!answer.ok && !answer.soften) return hold('WithinSafety', answer.message);
+    if (!answer.ok && action === Action.DENY) action = Action.THROTTLE;
+  }
+  const forMs = Number(response.forMs);
+  const maxForMs = Number(response.maxForMs) || forMs * 12;
+  return {
+    decide: true,
+    action,
+    mode,
+    forMs: Math.min(maxForMs, forMs * 2 ** Math.min(maxDoublings, risk.strikes)),
+    response,
+  };
+}
+
+/** The response of the highest level that is reached; of several at one level the hardest. */
+function strongest(responses: readonly Response[], level: Level): Response | undefined {
+  let best: Response | undefined;
+  for (const response of responses) {
+    if (response.level > level) continue;
+    if (!best || response.level > best.level || (response.level === best.level && response.action > best.action))
+      best = response;
+  }
+  return best;
+}
+
+function hours(ms: number): string {
+  return `${Math.round(ms / 360_000) / 10} h`;
+}

@@ -1,0 +1,63 @@
+/**
+ * Limits on what may be acted on (invariant 9). Shares are counted over principals in good standing before the incident,
+ * so that an attacker's own numbers neither raise nor spend them, and what is in force is never lifted.
+ */
+import type { PrincipalKind, Safety } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import type { Standing } from '../profile/principal-table.ts';
+
+export interface SafetyView {
+  /** Principals in good standing by kind; undefined until the first count. */
+  standing: Standing | undefined;
+  /** Decisions in force by kind: all, and those on principals that were established before their incident. */
+  inForce: (kind: PrincipalKind) => { all: number; established: number };
+}
+
+export type SafetyAnswer =
+  | { ok: true }
+  /** Too much is in force: act more mildly than Deny. */
+  | { ok: false; soften: true; message: string }
+  /** Established principals would be hit: these look like false positives, so the policy stops here. */
+  | { ok: false; soften: false; message: string };
+
+export const defaultSafety = {
+  maxShareOfPrincipals: 0.01,
+  maxShareOfRequests: 0.02,
+  minBaselineMs: 86_400_000,
+  maxPrincipalsPerAddress: 3,
+} as const;
+
+/** Decisions that a small population may always have in force, lest 1 % of 80 users be none. */
+const floor = { established: 3, all: 50 } as const;
+
+export function checkSafety(
+  kind: PrincipalKind,
+  established: boolean,
+  shareOfRequests: number,
+  safety: Safety | undefined,
+  view: SafetyView,
+): SafetyAnswer {
+  const share = safety?.maxShareOfPrincipals || defaultSafety.maxShareOfPrincipals;
+  const requests = safety?.maxShareOfRequests || defaultSafety.maxShareOfRequests;
+  const standing = view.standing?.principals[kind] ?? 0;
+  const inForce = view.inForce(kind);
+  const percent = (value: number): string => `${Math.round(value * 1000) / 10}%`;
+  if (established && inForce.established >= Math.max(floor.established, share * standing))
+    return {
+      ok: false,
+      soften: false,
+      message: `${inForce.established} of ${standing} established principals are acted on, the limit is ${percent(share)}; these look like false positives`,
+    };
+  if (established && shareOfRequests > requests)
+    return {
+      ok: false,
+      soften: true,
+      message: `the principal sent ${percent(shareOfRequests)} of the requests in good standing, the limit is ${percent(requests)}`,
+    };
+  if (inForce.all >= Math.max(floor.all, share * standing))
+    return {
+      ok: false,
+      soften: true,
+      message: `${inForce.all} decisions are in force, the limit is ${percent(share)} of ${standing} principals`,
+    };
+  return { ok: true };
+}

@@ -1,0 +1,125 @@
+/**
+ * Stuffing spread so thin that no address and no account is conspicuous: what the attempts have in common is. For each
+ * trait and conjunction of traits, failures are held against the rest of the login traffic of the same minutes, and the
+ * trait's precision is measured: which part of what carries it is attack (after Herley and Schechter, 2019).
+ */
+import { F, Outcome } from '../observation.ts';
+import { Key, KIND_BITS } from '../engine/key-kind.ts';
+import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.ts';
+import { fold } from '../profile/hash.ts';
+import { isLogin, outcomeOf } from './facts.ts';
+import type { Detector, DetectorFactory } from './detector.ts';
+import { cellOf, FAST, SUMS } from './population.ts';
+import { betaBinomialSurprise } from './statistics.ts';
+import { WindowTable } from './window-table.ts';
+
+const id = 'distributedStuffing';
+const DETECTOR = 2;
+
+const O = {
+  attempts: 0,
+  failures: 1,
+  accounts: 2,
+  addresses: 2 + DISTINCT_WORDS,
+  words: 2 + 2 * DISTINCT_WORDS,
+} as const;
+
+/** Failed share of login attempts before anything is known; traits carry many people, so their ratios vary less. */
+const prior = { mean: 0.15, attempts: 60, strength: 60 };
+/** Share of stolen credentials that do not work (published hit rates are 0.1–2 %). */
+const attackFailure = 0.97;
+/** Below these it is not distributed: the detectors of single sources and accounts see it. */
+const minAddresses = 6;
+const minAccounts = 8;
+
+const windowsMs = [300_000, 3_600_000];
+
+export const distributedStuffing: DetectorFactory = (close) => {
+  const tables = windowsMs.map(
+    (windowMs) =>
+      new WindowTable({
+        windowMs,
+        keptWords: 0,
+        words: O.words,
+        maxSlots: 4096,
+        onClose: (table, base) =>
+          close(table, base, (partial, kind) => {
+            const at = cellOf(DETECTOR, kind) * SUMS;
+            const { f32 } = table.slab;
+            partial.sums[at] = (partial.sums[at] as number) + (f32[base + table.own + O.attempts] as number);
+            partial.sums[at + 1] = (partial.sums[at + 1] as number) + (f32[base + table.own + O.failures] as number);
+          }),
+      }),
+  );
+  const detector: Detector = {
+    id,
+    kinds: [Key.trait, Key.account],
+    tables,
+    update(scene) {
+      if (!isLogin(scene)) return;
+      const outcome = outcomeOf(scene);
+      if (outcome === Outcome.unknown) return;
+      const failed = outcome === Outcome.failure;
+      if (scene.kind === Key.account) {
+        // Each attempt has one account: here the population is counted once.
+        scene.partial.fast[FAST.attempts] = (scene.partial.fast[FAST.attempts] as number) + 1;
+        if (failed) scene.partial.fast[FAST.failures] = (scene.partial.fast[FAST.failures] as number) + 1;
+        return;
+      }
+      const at = cellOf(DETECTOR, Key.trait) * SUMS;
+      const sums = scene.population?.sums;
+      const known = sums?.[at] ?? 0;
+      const slow = ((sums?.[at + 1] ?? 0) + prior.mean * prior.attempts) / (known + prior.attempts);
+      for (const table of tables) {
+        const base = table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
+        if (base < 0) continue;
+        const { u32, f32 } = table.slab;
+        const own = base + table.own;
+        const attempts = (f32[own + O.attempts] as number) + 1;
+        const failures = (f32[own + O.failures] as number) + (failed ? 1 : 0);
+        f32[own + O.attempts] = attempts;
+        f32[own + O.failures] = failures;
+        addDistinct(
+          u32,
+          own + O.addresses,
+          fold(scene.u32[scene.record + F.address] as number, scene.u32[scene.record + F.address + 1] as number),
+        );
+        if (!failed) continue;
+        addDistinct(
+          u32,
+          own + O.accounts,
+          fold(scene.u32[scene.record + F.account] as number, scene.u32[scene.record + F.account + 1] as number),
+        );
+        table.sample(base, scene.seq);
+        const addresses = countDistinct(u32, own + O.addresses);
+        const accounts = countDistinct(u32, own + O.accounts);
+        if (addresses < minAddresses || accounts < minAccounts) continue;
+        // On a day when everybody fails (a rotation, an outage) the rest of the traffic fails as well.
+        const fast = scene.population?.fast;
+        const restAttempts = Math.max(0, (fast?.[FAST.attempts] ?? 0) - attempts);
+        const restFailures = Math.max(0, (fast?.[FAST.failures] ?? 0) - failures);
+        const rest = (restFailures + slow * 20) / (restAttempts + 20);
+        const mean = Math.min(0.9, Math.max(slow, rest));
+        const excess = Math.max(0, failures - mean * attempts);
+        scene.say(table, base, {
+          detector: id,
+          family: 'network',
+          surprise: betaBinomialSurprise(Math.min(failures, accounts * 2), attempts, mean, prior.strength),
+          observed: failures,
+          expected: mean * attempts,
+          unit: `failed logins on ${accounts} accounts from ${addresses} addresses that share these traits`,
+          baseline: known,
+          successShare: 1 - failures / attempts,
+          campaign: {
+            precision: Math.min(1, excess / ((attackFailure - Math.min(mean, attackFailure - 0.05)) * attempts)),
+            coverage: excess,
+            addresses,
+            accounts,
+            traitSet: scene.code >>> KIND_BITS,
+          },
+        });
+      }
+    },
+  };
+  return detector;
+};

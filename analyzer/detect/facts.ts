@@ -1,0 +1,34 @@
+/** Readings of an observation that several detectors share. */
+import { FlowType } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { F, Flag } from '../observation.ts';
+import type { Scene } from './detector.ts';
+
+export function isLogin(scene: Scene): boolean {
+  const flow = flowOf(scene);
+  return flow === FlowType.LOGIN || flow === FlowType.PASSWORD_RESET;
+}
+
+export function flowOf(scene: Scene): number {
+  return ((scene.u32[scene.record + F.kinds] as number) >>> 8) & 0xff;
+}
+
+export function outcomeOf(scene: Scene): number {
+  return ((scene.u32[scene.record + F.kinds] as number) >>> 16) & 0xff;
+}
+
+export function methodOf(scene: Scene): number {
+  return (scene.u32[scene.record + F.kinds] as number) & 0xff;
+}
+
+export function statusOf(scene: Scene): number {
+  return scene.u32[scene.record + F.status] as number;
+}
+
+export function hasFlag(scene: Scene, flag: number): boolean {
+  return ((scene.u32[scene.record + F.flags] as number) & flag) !== 0;
+}
+
+/** Pictures, scripts and fonts come with a page; nobody chose to fetch them. */
+export function isAsset(scene: Scene): boolean {
+  return hasFlag(scene, Flag.staticAsset);
+}

@@ -1,0 +1,239 @@
+/**
+ * What is known of everybody: sufficient statistics per API, detector and kind of key, mergeable by addition.
+ * Partitions collect partials; at each population tick the merged result becomes the snapshot that everyone reads
+ * during the next. Only windows that did not look anomalous are learned from (invariant 11).
+ */
+import { detectorIds } from '../verdict.ts';
+
+const KINDS = 16;
+
+/** Numbers per (detector, kind). Each detector says what it keeps in them. */
+export const SUMS = 6;
+
+/** Bins of the histogram of window surprises: 0.25 decades each. */
+export const BINS = 160;
+const BIN_WIDTH = 0.25;
+
+/** Fast login counts: attempts and failures of the last minutes, for comparison within an incident. */
+export const FAST = { attempts: 0, failures: 1 } as const;
+
+/** Per operation: object touches, foreign touches, transitions between objects, sequential transitions. */
+export const OPERATION_SUMS = 4;
+const maxOperations = 4096;
+
+export interface Partial {
+  sums: Float64Array;
+  /** By detector × kind. */
+  surprises: Map<number, Float64Array>;
+  fast: Float64Array;
+  operations: Map<number, Float64Array>;
+  /** Windows closed: how many chances for a false alert there were. */
+  tests: number;
+}
+
+export function createPartial(): Partial {
+  return {
+    sums: new Float64Array(detectorIds.length * KINDS * SUMS),
+    surprises: new Map(),
+    fast: new Float64Array(2),
+    operations: new Map(),
+    tests: 0,
+  };
+}
+
+/**
+ * Exceedances of a surprise over a high threshold. Surprise is a logarithm of a probability, so an exponential tail here
+ * is a power law in the probability itself: the generalised Pareto form with shape 0, whose one parameter few windows
+ * can fit (Pickands–Balkema–de Haan; peaks over threshold as in SPOT, Siffer et al. 2017).
+ */
+export interface Tail {
+  /** Windows behind it. */
+  n: number;
+  threshold: number;
+  /** Share of windows over the threshold. */
+  share: number;
+  /** Mean exceedance. 1/ln 10 when the model is exact. */
+  scale: number;
+}
+
+/** One API's population at one tick; immutable. */
+export interface ApiPopulation {
+  sums: Float64Array;
+  tails: ReadonlyMap<number, Tail>;
+  fast: Float64Array;
+  operations: ReadonlyMap<number, Float64Array>;
+  /** Windows closed per day, the number of chances for a false alert. */
+  testsPerDay: number;
+  /** Event time the statistics go back to. */
+  since: number;
+}
+
+/** By API hash. */
+export type Snapshot = ReadonlyMap<number, ApiPopulation>;
+
+export function cellOf(detector: number, kind: number): number {
+  return detector * KINDS + (kind & (KINDS - 1));
+}
+
+export function addSurprise(partial: Partial, cell: number, surprise: number): void {
+  let bins = partial.surprises.get(cell);
+  if (!bins) partial.surprises.set(cell, (bins = new Float64Array(BINS)));
+  const bin = Math.min(BINS - 1, Math.floor(surprise / BIN_WIDTH));
+  bins[bin] = (bins[bin] as number) + 1;
+}
+
+export function addOperation(partial: Partial, operation: number, index: number, amount: number): void {
+  let sums = partial.operations.get(operation);
+  if (!sums) {
+    if (partial.operations.size >= maxOperations) return;
+    partial.operations.set(operation, (sums = new Float64Array(OPERATION_SUMS)));
+  }
+  sums[index] = (sums[index] as number) + amount;
+}
+
+const minTailWindows = 200;
+
+/**
+ * Calibrated surprise: what the model claims, held against how often windows in good standing reached as much.
+ * A model may be too timid, which only delays; it may not be bolder than the population allows.
+ */
+export function calibrate(population: ApiPopulation | undefined, cell: number, surprise: number): number {
+  const tail = population?.tails.get(cell);
+  if (!tail || tail.n < minTailWindows || surprise <= tail.threshold) return surprise;
+  const survival = -(surprise - tail.threshold) / tail.scale / Math.LN10;
+  // The empirical share cannot be known better than one in n.
+  const share = Math.log10(Math.max(tail.share, 1 / tail.n));
+  return Math.min(surprise, -(share + survival));
+}
+
+/** Fits the tail of a histogram of surprises over its 98 % point. */
+export function fitTail(bins: Float64Array): Tail {
+  let n = 0;
+  for (const count of bins) n += count;
+  let over = 0;
+  let at = BINS;
+  while (at > 1 && over + (bins[at - 1] as number) <= Math.max(10, n * 0.02)) over += bins[--at] as number;
+  let sum = 0;
+  for (let i = at; i < BINS; i++) sum += (bins[i] as number) * (i - at + 0.5) * BIN_WIDTH;
+  // Five pseudo-exceedances of the scale that an exact model would have, so that a handful of windows cannot mislead.
+  const prior = 5;
+  return {
+    n,
+    threshold: at * BIN_WIDTH,
+    share: (over + 1) / (n + 2),
+    scale: (sum + prior / Math.LN10) / (over + prior),
+  };
+}
+
+const halfLifeMs = 7 * 86_400_000;
+const fastHalfLifeMs = 150_000;
+
+interface Merged {
+  sums: Float64Array;
+  surprises: Map<number, Float64Array>;
+  fast: Float64Array;
+  operations: Map<number, Float64Array>;
+  tests: number;
+  since: number;
+  at: number;
+}
+
+export interface PopulationState {
+  apis: [
+    number,
+    Omit<Merged, 'surprises' | 'operations'> & {
+      surprises: [number, Float64Array][];
+      operations: [number, Float64Array][];
+    },
+  ][];
+}
+
+/** The merged population of all partitions; owned by one thread. */
+export class Population {
+  #apis = new Map<number, Merged>();
+  snapshot: Snapshot = new Map();
+
+  /** Adds partials (in partition order) and makes the next snapshot. */
+  merge(partials: readonly ReadonlyMap<number, Partial>[], at: number): Snapshot {
+    for (const merged of this.#apis.values()) fade(merged, at);
+    for (const byApi of partials)
+      for (const [api, partial] of byApi) {
+        let merged = this.#apis.get(api);
+        if (!merged) {
+          const { sums, surprises, fast, operations } = createPartial();
+          this.#apis.set(api, (merged = { sums, surprises, fast, operations, tests: 0, since: at, at }));
+        }
+        addInto(merged, partial);
+      }
+    this.#publish();
+    return this.snapshot;
+  }
+
+  save(): PopulationState {
+    return {
+      apis: [...this.#apis].map(([api, m]) => [
+        api,
+        { ...m, surprises: [...m.surprises], operations: [...m.operations] },
+      ]),
+    };
+  }
+
+  load(state: PopulationState): void {
+    this.#apis = new Map(
+      state.apis.map(([api, m]) => [api, { ...m, surprises: new Map(m.surprises), operations: new Map(m.operations) }]),
+    );
+    this.#publish();
+  }
+
+  #publish(): void {
+    const next = new Map<number, ApiPopulation>();
+    for (const [api, merged] of this.#apis) {
+      const days = Math.max(1 / 24, (merged.at - merged.since) / 86_400_000);
+      next.set(api, {
+        sums: merged.sums.slice(),
+        tails: new Map([...merged.surprises].map(([cell, bins]) => [cell, fitTail(bins)])),
+        fast: merged.fast.slice(),
+        operations: new Map([...merged.operations].map(([operation, sums]) => [operation, sums.slice()])),
+        testsPerDay: merged.tests / days,
+        since: merged.since,
+      });
+    }
+    this.snapshot = next;
+  }
+}
+
+function fade(merged: Merged, at: number): void {
+  const elapsed = Math.max(0, at - merged.at);
+  merged.at = Math.max(merged.at, at);
+  const fast = 2 ** (-elapsed / fastHalfLifeMs);
+  for (let i = 0; i < merged.fast.length; i++) merged.fast[i] = (merged.fast[i] as number) * fast;
+  const slow = 2 ** (-elapsed / halfLifeMs);
+  scale(merged.sums, slow);
+  for (const bins of merged.surprises.values()) scale(bins, slow);
+  for (const sums of merged.operations.values()) scale(sums, slow);
+}
+
+function scale(values: Float64Array, factor: number): void {
+  for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * factor;
+}
+
+function addInto(merged: Merged, partial: Partial): void {
+  add(merged.sums, partial.sums);
+  add(merged.fast, partial.fast);
+  merged.tests += partial.tests;
+  for (const [cell, bins] of partial.surprises) add(obtain(merged.surprises, cell, BINS), bins);
+  for (const [operation, sums] of partial.operations) {
+    if (merged.operations.size >= maxOperations && !merged.operations.has(operation)) continue;
+    add(obtain(merged.operations, operation, OPERATION_SUMS), sums);
+  }
+}
+
+function obtain(map: Map<number, Float64Array>, key: number, length: number): Float64Array {
+  let values = map.get(key);
+  if (!values) map.set(key, (values = new Float64Array(length)));
+  return values;
+}
+
+function add(into: Float64Array, from: Float64Array): void {
+  for (let i = 0; i < from.length; i++) into[i] = (into[i] as number) + (from[i] as number);
+}

@@ -1,0 +1,144 @@
+/**
+ * Bulk reading: how much of the resource space one caller covers in an hour, and how evenly. People linger and burst, so
+ * the logarithms of their pauses spread widely; a program on a timer hardly varies, however politely it waits.
+ */
+import { F, Flag } from '../observation.ts';
+import { Key } from '../engine/key-kind.ts';
+import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.ts';
+import { fold } from '../profile/hash.ts';
+import type { Detector, DetectorFactory } from './detector.ts';
+import { hasFlag, isAsset, isLogin, methodOf, statusOf } from './facts.ts';
+import { cellOf, SUMS } from './population.ts';
+import { normalSurprise } from './statistics.ts';
+import { WindowTable } from './window-table.ts';
+
+const id = 'scraping';
+const DETECTOR = 4;
+
+/** Reads, last read (f64), pauses, sum and sum of squares of their logarithms, targets; kept: own mean and windows. */
+const O = { lastAt: 0, reads: 2, pauses: 3, sum: 4, squares: 5, targets: 6, words: 6 + DISTINCT_WORDS } as const;
+const Kept = { mean: 0, windows: 1, words: 2 } as const;
+
+/** Logarithm of distinct resources per hour, and spread of the logarithm of pauses, before anything is known. */
+const coverage = { mean: 1.8, deviation: 1.1, windows: 40 };
+const evenness = { mean: 1.5, deviation: 0.35, windows: 40 };
+const minReads = 40;
+const minTargets = 30;
+/** Windows after which an application is also held against its own past. */
+const ownWindows = 12;
+const GET = 1;
+const windowMs = 3_600_000;
+
+export const scraping: DetectorFactory = (close) => {
+  const table: WindowTable = new WindowTable({
+    windowMs,
+    keptWords: Kept.words,
+    words: O.words,
+    maxSlots: 16_384,
+    doorkeeperBits: 65_536,
+    onClose: (t, base) => {
+      const { u32, f32 } = t.slab;
+      const own = base + t.own;
+      const targets = countDistinct(u32, own + O.targets);
+      if (targets === 0) return;
+      const windows = f32[base + t.kept + Kept.windows] as number;
+      const mean = f32[base + t.kept + Kept.mean] as number;
+      f32[base + t.kept + Kept.mean] = mean + (Math.log(targets) - mean) / Math.min(windows + 1, 72);
+      f32[base + t.kept + Kept.windows] = windows + 1;
+      close(t, base, (partial, kind) => {
+        const at = cellOf(DETECTOR, kind) * SUMS;
+        const sums = partial.sums;
+        const ln = Math.log(targets);
+        sums[at] = (sums[at] as number) + 1;
+        sums[at + 1] = (sums[at + 1] as number) + ln;
+        sums[at + 2] = (sums[at + 2] as number) + ln * ln;
+        const spread = spreadOf(f32, own);
+        if ((f32[own + O.pauses] as number) < 10) return;
+        sums[at + 3] = (sums[at + 3] as number) + 1;
+        sums[at + 4] = (sums[at + 4] as number) + spread;
+        sums[at + 5] = (sums[at + 5] as number) + spread * spread;
+      });
+    },
+  });
+  const detector: Detector = {
+    id,
+    kinds: [Key.user, Key.app, Key.session, Key.address, Key.client],
+    tables: [table],
+    update(scene) {
+      if (methodOf(scene) !== GET || isAsset(scene) || isLogin(scene) || statusOf(scene) >= 400) return;
+      if (hasFlag(scene, Flag.declaredBot)) return;
+      const base = table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
+      if (base < 0) return;
+      const { u32, f32, f64 } = table.slab;
+      const own = base + table.own;
+      const reads = (f32[own + O.reads] as number) + 1;
+      f32[own + O.reads] = reads;
+      addDistinct(
+        u32,
+        own + O.targets,
+        fold(scene.u32[scene.record + F.target] as number, scene.u32[scene.record + F.target + 1] as number),
+      );
+      const last = f64[(own + O.lastAt) >> 1] as number;
+      const startedAt = scene.f64[(scene.record + F.startedAt) >> 1] as number;
+      if (last !== 0) {
+        const ln = Math.log(Math.max(0.05, Math.abs(startedAt - last) / 1000));
+        f32[own + O.pauses] = (f32[own + O.pauses] as number) + 1;
+        f32[own + O.sum] = (f32[own + O.sum] as number) + ln;
+        f32[own + O.squares] = (f32[own + O.squares] as number) + ln * ln;
+      }
+      f64[(own + O.lastAt) >> 1] = startedAt;
+      if ((reads & 7) === 0) table.sample(base, scene.seq);
+      if (reads < minReads) return;
+      // Several people behind an address read in proportion, and their pauses interleave.
+      const shared = Math.max(1, scene.sharedBy);
+      const targets = countDistinct(u32, own + O.targets) / shared;
+      if (targets < minTargets) return;
+      const at = cellOf(DETECTOR, scene.kind) * SUMS;
+      const sums = scene.population?.sums;
+      const usual = normalOf(sums, at, coverage);
+      let surprise = normalSurprise((Math.log(targets) - usual.mean) / usual.deviation);
+      // Programs are even by nature: for an application with a key only the amount counts, and its own past.
+      if (scene.kind === Key.app) {
+        if ((f32[base + table.kept + Kept.windows] as number) >= ownWindows)
+          surprise = Math.min(
+            surprise,
+            normalSurprise((Math.log(targets) - (f32[base + table.kept + Kept.mean] as number)) / 0.5),
+          );
+      } else if (shared < 2) {
+        const even = normalOf(sums, at + 3, evenness);
+        surprise += normalSurprise((even.mean - spreadOf(f32, own)) / even.deviation);
+      }
+      scene.say(table, base, {
+        detector: id,
+        family: 'volume',
+        surprise,
+        observed: Math.round(targets * shared),
+        expected: Math.exp(usual.mean) * shared,
+        unit: `distinct resources read within the hour, pauses spread over a factor of ${Math.exp(spreadOf(f32, own)).toFixed(1)}`,
+        baseline: sums?.[at] ?? 0,
+        successShare: 1,
+      });
+    },
+  };
+  return detector;
+};
+
+/** Standard deviation of the logarithm of the pauses. */
+function spreadOf(f32: Float32Array, own: number): number {
+  const n = f32[own + O.pauses] as number;
+  if (n < 2) return evenness.mean;
+  const mean = (f32[own + O.sum] as number) / n;
+  return Math.sqrt(Math.max(0, (f32[own + O.squares] as number) / n - mean * mean));
+}
+
+/** Mean and deviation from (n, sum, sum of squares) at `at`, with a prior worth `prior.windows` windows. */
+export function normalOf(
+  sums: Float64Array | undefined,
+  at: number,
+  prior: { mean: number; deviation: number; windows: number },
+): { mean: number; deviation: number } {
+  const n = (sums?.[at] ?? 0) + prior.windows;
+  const mean = ((sums?.[at + 1] ?? 0) + prior.mean * prior.windows) / n;
+  const squares = ((sums?.[at + 2] ?? 0) + (prior.mean ** 2 + prior.deviation ** 2) * prior.windows) / n;
+  return { mean, deviation: Math.sqrt(Math.max(0.04, squares - mean * mean)) };
+}

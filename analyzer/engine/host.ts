@@ -1,0 +1,84 @@
+/**
+ * A set of partitions on one thread. The main thread has one with all 64, or each worker thread has its share; what a
+ * job returns is the same in both cases.
+ */
+import type { DerivedUpdate } from '../detect/detector.ts';
+import type { Partial, Snapshot } from '../detect/population.ts';
+import type { Standing } from '../profile/principal-table.ts';
+import type { UpdateList } from './fan-out.ts';
+import { Partition, type PartitionState } from './partition.ts';
+import type { Sighting } from './sighting.ts';
+
+/** One tick's work. `lists` and `received` are indexed by partition. */
+export interface Job {
+  u32: Uint32Array;
+  f64: Float64Array;
+  lists: readonly (UpdateList | undefined)[];
+  received: readonly (readonly DerivedUpdate[] | undefined)[];
+  snapshot: Snapshot;
+  /** Event time of the tick. */
+  at: number;
+  /** The population is merged after this tick; `sweep` also closes windows. */
+  drain: boolean;
+  sweep: boolean;
+}
+
+export interface JobResult {
+  /** By partition, ascending. */
+  outputs: { partition: number; sightings: Sighting[]; derived: DerivedUpdate[] }[];
+  drained: { partition: number; partials: Map<number, Partial>; standing: Map<number, Standing> | undefined }[];
+}
+
+export interface Usage {
+  bytes: number;
+  profiles: number;
+  evicted: number;
+  refused: number;
+}
+
+export class PartitionHost {
+  readonly #partitions: Map<number, Partition>;
+
+  constructor(indices: readonly number[]) {
+    this.#partitions = new Map(indices.map((index) => [index, new Partition(index)]));
+  }
+
+  run(job: Job): JobResult {
+    const result: JobResult = { outputs: [], drained: [] };
+    for (const [index, partition] of this.#partitions) {
+      const list = job.lists[index];
+      const received = job.received[index];
+      if (!list && !received) continue;
+      const output = partition.process(job.u32, job.f64, list ?? emptyList, received ?? [], job.snapshot);
+      if (output.sightings.length + output.derived.length > 0) result.outputs.push({ partition: index, ...output });
+    }
+    if (job.drain)
+      for (const [index, partition] of this.#partitions) {
+        const drained = partition.drain(job.at, job.sweep, job.snapshot);
+        if (drained.partials.size > 0 || drained.standing) result.drained.push({ partition: index, ...drained });
+      }
+    return result;
+  }
+
+  usage(): Usage {
+    const total = { bytes: 0, profiles: 0, evicted: 0, refused: 0 };
+    for (const partition of this.#partitions.values()) {
+      const usage = partition.usage();
+      total.bytes += usage.bytes;
+      total.profiles += usage.profiles;
+      total.evicted += usage.evicted;
+      total.refused += usage.refused;
+    }
+    return total;
+  }
+
+  save(): [number, PartitionState][] {
+    return [...this.#partitions].map(([index, partition]) => [index, partition.save()]);
+  }
+
+  load(states: readonly (readonly [number, PartitionState])[]): void {
+    for (const [index, state] of states) this.#partitions.get(index)?.load(state);
+  }
+}
+
+const emptyList: UpdateList = { words: new Uint32Array(0), length: 0, push: () => {} };

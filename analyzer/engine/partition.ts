@@ -1,0 +1,283 @@
+/**
+ * One of the 64 partitions: all keyed state of the keys it owns, and the only code that changes it. It works through the
+ * updates of a tick in order and says what it found; it knows no clock, no thread and no other partition.
+ */
+import { F, Flag } from '../observation.ts';
+import { detectorFactories } from '../detect/catalogue.ts';
+import type { DerivedUpdate, Detector, Scene, Statement } from '../detect/detector.ts';
+import {
+  type ApiPopulation,
+  addSurprise,
+  calibrate,
+  cellOf,
+  createPartial,
+  type Partial,
+  type Snapshot,
+} from '../detect/population.ts';
+import { W, type WindowTable } from '../detect/window-table.ts';
+import { hex16, mixed, mixKey } from '../profile/hash.ts';
+import { PrincipalTable, type Standing } from '../profile/principal-table.ts';
+import type { SlabState } from '../profile/slab.ts';
+import type { CampaignTrait } from '../verdict.ts';
+import { detectorIds } from '../verdict.ts';
+import { stableShape, UPDATE_WORDS, type UpdateList } from './fan-out.ts';
+import { Key, KIND_BITS, KIND_COUNT, Trait } from './key-kind.ts';
+import type { Sighting } from './sighting.ts';
+
+/** A statement below this is not worth a message. */
+const minSurprise = 2;
+/** From here on a window teaches nothing (invariant 11) and its principal leaves good standing. */
+const anomalous = 4;
+/** Findings repeat when they grow by this much, or after this time while they hold. */
+const growth = 0.3;
+const repeatMs = 10_000;
+
+const principalKinds = new Set<number>([Key.user, Key.app, Key.token, Key.session, Key.address, Key.client]);
+
+export interface PartitionState {
+  principals: SlabState;
+  tables: SlabState[];
+}
+
+export interface PartitionOutput {
+  sightings: Sighting[];
+  derived: DerivedUpdate[];
+}
+
+export interface Drained {
+  partials: Map<number, Partial>;
+  standing: Map<number, Standing> | undefined;
+}
+
+export class Partition {
+  readonly index: number;
+  readonly #principals = new PrincipalTable();
+  readonly #detectors: Detector[];
+  readonly #byKind: Detector[][];
+  #partials = new Map<number, Partial>();
+  #snapshot: Snapshot = new Map();
+  #output: PartitionOutput = { sightings: [], derived: [] };
+  /** Slot of the current principal, -1 when the key is none. */
+  #principal = -1;
+  readonly #scene: Scene;
+
+  constructor(index: number) {
+    this.index = index;
+    this.#detectors = detectorFactories.map((make, i) =>
+      make((table, base, learn) => this.#close(i, table, base, learn)),
+    );
+    this.#byKind = Array.from({ length: KIND_COUNT }, (_, kind) =>
+      this.#detectors.filter((d) => d.kinds.includes(kind)),
+    );
+    this.#scene = {
+      u32: new Uint32Array(0),
+      f64: new Float64Array(0),
+      record: 0,
+      code: 0,
+      kind: 0,
+      valueLo: 0,
+      valueHi: 0,
+      keyLo: 0,
+      keyHi: 0,
+      api: 0,
+      at: 0,
+      seq: 0,
+      sharedBy: 1,
+      population: undefined,
+      partial: createPartial(),
+      say: (table, base, statement) => this.#say(table, base, statement),
+      derive: (update) => this.#output.derived.push(update),
+    };
+  }
+
+  /** Works through what other keys sent in the last tick, then through this tick's observations. */
+  process(
+    u32: Uint32Array,
+    f64: Float64Array,
+    list: UpdateList,
+    received: readonly DerivedUpdate[],
+    snapshot: Snapshot,
+  ): PartitionOutput {
+    this.#snapshot = snapshot;
+    this.#output = { sightings: [], derived: [] };
+    const scene = this.#scene;
+    scene.u32 = u32;
+    scene.f64 = f64;
+    for (const update of received) this.#receive(update);
+    const words = list.words;
+    for (let i = 0; i < list.length; i++) {
+      const at = i * UPDATE_WORDS;
+      const record = (words[at] as number) * 64;
+      scene.record = record;
+      scene.code = words[at + 1] as number;
+      scene.kind = scene.code & (KIND_COUNT - 1);
+      scene.valueLo = words[at + 2] as number;
+      scene.valueHi = words[at + 3] as number;
+      scene.keyLo = words[at + 4] as number;
+      scene.keyHi = words[at + 5] as number;
+      scene.seq = f64[(record + F.seq) >> 1] as number;
+      scene.at = f64[(record + F.eventAt) >> 1] as number;
+      this.#enter(u32[record + F.api] as number);
+      this.#principal = principalKinds.has(scene.kind)
+        ? this.#principals.touch(u32, f64, record, scene.keyLo, scene.keyHi, scene.code, scene.api, scene.at)
+        : -1;
+      scene.sharedBy = this.#principals.sharedBy(this.#principal);
+      for (const detector of this.#byKind[scene.kind] as Detector[]) detector.update(scene);
+    }
+    return this.#output;
+  }
+
+  /** Hands over what was learned since the last call; with `sweep` also closes the windows that ended. */
+  drain(now: number, sweep: boolean, snapshot: Snapshot): Drained {
+    this.#snapshot = snapshot;
+    if (sweep) for (const detector of this.#detectors) for (const table of detector.tables) table.sweep(now);
+    const partials = this.#partials;
+    this.#partials = new Map();
+    return { partials, standing: sweep ? this.#principals.standing(now) : undefined };
+  }
+
+  /** Bytes of state, and keys that were turned away or lost their place. */
+  usage(): { bytes: number; profiles: number; evicted: number; refused: number } {
+    const slabs = [this.#principals.slab, ...this.#detectors.flatMap((d) => d.tables.map((t) => t.slab))];
+    return {
+      bytes: slabs.reduce((sum, slab) => sum + slab.bytes, 0),
+      profiles: this.#principals.slab.used,
+      evicted: slabs.reduce((sum, slab) => sum + slab.evicted, 0),
+      refused: slabs.reduce((sum, slab) => sum + slab.refused, 0),
+    };
+  }
+
+  save(): PartitionState {
+    return {
+      principals: this.#principals.save(),
+      tables: this.#detectors.flatMap((d) => d.tables.map((t) => t.save())),
+    };
+  }
+
+  load(state: PartitionState): void {
+    this.#principals.load(state.principals);
+    const tables = this.#detectors.flatMap((d) => [...d.tables]);
+    if (tables.length !== state.tables.length) throw new RangeError('partition state has another set of tables');
+    for (const [i, table] of tables.entries()) table.load(state.tables[i] as SlabState);
+  }
+
+  #enter(api: number): void {
+    const scene = this.#scene;
+    scene.api = api;
+    scene.population = this.#snapshot.get(api);
+    scene.partial = this.#partial(api);
+  }
+
+  #partial(api: number): Partial {
+    let partial = this.#partials.get(api);
+    if (!partial) this.#partials.set(api, (partial = createPartial()));
+    return partial;
+  }
+
+  #receive(update: DerivedUpdate): void {
+    const scene = this.#scene;
+    mixKey(update.valueLo, update.valueHi, update.api, update.code);
+    scene.record = -1;
+    scene.code = update.code;
+    scene.kind = update.code & (KIND_COUNT - 1);
+    scene.valueLo = update.valueLo;
+    scene.valueHi = update.valueHi;
+    scene.keyLo = mixed.lo;
+    scene.keyHi = mixed.hi;
+    scene.seq = update.seq;
+    scene.at = update.at;
+    this.#enter(update.api);
+    this.#principal = this.#principals.slab.find(scene.keyLo, scene.keyHi);
+    scene.sharedBy = this.#principals.sharedBy(this.#principal);
+    this.#detectors[update.detector]?.receive?.(scene, update);
+  }
+
+  #say(table: WindowTable, base: number, statement: Statement): void {
+    const scene = this.#scene;
+    const { f32, f64 } = table.slab;
+    const surprise = statement.surprise;
+    if (surprise > (f32[base + W.best] as number)) f32[base + W.best] = surprise;
+    if (surprise < minSurprise) return;
+    const saidAt = f64[(base + W.saidAt) >> 1] as number;
+    if (surprise < (f32[base + W.said] as number) + growth && scene.at - saidAt < repeatMs) return;
+    const detector = detectorIds.indexOf(statement.detector);
+    const calibrated = calibrate(scene.population, cellOf(detector, scene.kind), surprise);
+    if (calibrated < minSurprise) return;
+    f32[base + W.said] = surprise;
+    f64[(base + W.saidAt) >> 1] = scene.at;
+    if (calibrated >= anomalous) this.#principals.blame(this.#principal, scene.at);
+    const { campaign, ...rest } = statement;
+    this.#output.sightings.push({
+      detector: rest.detector,
+      family: rest.family,
+      observed: rest.observed,
+      expected: rest.expected,
+      unit: rest.unit,
+      baseline: rest.baseline,
+      successShare: rest.successShare,
+      surprise: calibrated,
+      api: scene.api,
+      code: scene.code,
+      valueLo: scene.valueLo,
+      valueHi: scene.valueHi,
+      since: f64[(base + W.windowAt) >> 1] as number,
+      until: scene.at,
+      populationSince: scene.population?.since ?? 0,
+      sampleSeqs: [...table.samples(base), scene.seq],
+      facts: this.#principals.facts(this.#principal, scene.at),
+      exempt: scene.record >= 0 && ((scene.u32[scene.record + F.flags] as number) & Flag.exempt) !== 0,
+      traits: scene.record >= 0 ? traitsOf(scene) : [],
+      ...(campaign
+        ? {
+            campaign: {
+              precision: campaign.precision,
+              coverage: campaign.coverage,
+              addresses: campaign.addresses,
+              accounts: campaign.accounts,
+            },
+          }
+        : {}),
+      partition: this.index,
+      seq: scene.seq,
+    });
+  }
+
+  #close(detector: number, table: WindowTable, base: number, learn: (partial: Partial, kind: number) => void): void {
+    const { f32, u32 } = table.slab;
+    const api = u32[base + W.api] as number;
+    const kind = (u32[base + W.code] as number) & (KIND_COUNT - 1);
+    const best = f32[base + W.best] as number;
+    const population: ApiPopulation | undefined = this.#snapshot.get(api);
+    const partial = this.#partial(api);
+    partial.tests++;
+    if (calibrate(population, cellOf(detector, kind), best) >= anomalous) return;
+    addSurprise(partial, cellOf(detector, kind), best);
+    learn(partial, kind);
+  }
+}
+
+/** The values behind a client or trait key, read from the observation that raised it. */
+function traitsOf(scene: Scene): CampaignTrait[] {
+  const value = (field: number): string =>
+    hex16(scene.u32[scene.record + field] as number, scene.u32[scene.record + field + 1] as number);
+  if (scene.kind === Key.client)
+    return [
+      { trait: 'address', value: value(F.address) },
+      { trait: 'userAgent', value: value(F.userAgent) },
+      ...shapeTrait(scene),
+    ];
+  if (scene.kind !== Key.trait) return [];
+  const set = scene.code >>> KIND_BITS;
+  const traits: CampaignTrait[] = [];
+  if (set & Trait.userAgent) traits.push({ trait: 'userAgent', value: value(F.userAgent) });
+  if (set & Trait.ja4) traits.push({ trait: 'ja4', value: value(F.ja4) });
+  if (set & Trait.headerShape) traits.push(...shapeTrait(scene));
+  if (set & Trait.network) traits.push({ trait: 'network', value: value(F.network) });
+  if (set & Trait.asn) traits.push({ trait: 'asn', value: String(scene.u32[scene.record + F.asn]) });
+  return traits;
+}
+
+function shapeTrait(scene: Scene): CampaignTrait[] {
+  const shape = stableShape(scene.u32[scene.record + F.headerShape] as number) >>> 0;
+  return shape >>> 16 === 0 ? [] : [{ trait: 'headerShape', value: shape.toString(16).padStart(8, '0') }];
+}

@@ -1,0 +1,86 @@
+/** What the coordinator remembers of one principal under suspicion. Plain data: it is part of the checkpoint. */
+import { Level, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import type { PrincipalFacts } from '../profile/principal-table.ts';
+import type { CampaignTrait, DecisionSummary, DetectorId, Finding } from '../verdict.ts';
+import { decayed, type Evidence } from './score.ts';
+
+export interface Risk {
+  kind: PrincipalKind;
+  pseudonym: string;
+  /** What narrows the match: empty for plain principals. */
+  traits: CampaignTrait[];
+  /** Latest statement of each detector, with its calibrated surprise. */
+  findings: Map<DetectorId, RiskFinding>;
+  firstSeen: number;
+  lastSeen: number;
+  score: number;
+  level: Level;
+  facts: PrincipalFacts;
+  exempt: boolean;
+  listed: boolean;
+  campaign: { precision: number; coverage: number; addresses: number; accounts: number } | undefined;
+  decision: DecisionSummary | undefined;
+  /** Why there is no decision; "" when there is one or none is due. */
+  held: { reason: string; message: string };
+  /** Decisions made before, each lengthening the next; forgotten after a day of peace. */
+  strikes: number;
+  /** A person said it is benign: nothing is decided until then. */
+  clearedUntil: number;
+  /** Score and level last emitted. */
+  told: { score: number; level: Level; findings: number };
+}
+
+export interface RiskFinding {
+  finding: Finding;
+  surprise: number;
+  successShare: number;
+}
+
+export function createRisk(
+  kind: PrincipalKind,
+  pseudonym: string,
+  traits: CampaignTrait[],
+  facts: PrincipalFacts,
+  at: number,
+): Risk {
+  return {
+    kind,
+    pseudonym,
+    traits,
+    findings: new Map(),
+    firstSeen: at,
+    lastSeen: at,
+    score: 0,
+    level: Level.NONE,
+    facts,
+    exempt: false,
+    listed: false,
+    campaign: undefined,
+    decision: undefined,
+    held: { reason: '', message: '' },
+    strikes: 0,
+    clearedUntil: 0,
+    told: { score: 0, level: Level.NONE, findings: 0 },
+  };
+}
+
+/** Takes a new statement; one detector may speak of several windows, the stronger one stands until it has decayed below. */
+export function addFinding(risk: Risk, finding: Finding, surprise: number, successShare: number): void {
+  const before = risk.findings.get(finding.detector);
+  if (before && decayed(before.surprise, finding.until - before.finding.until) > surprise) {
+    // Weaker than what stands: it only shows that it goes on.
+    const held = decayed(before.surprise, finding.until - before.finding.until);
+    before.surprise = Math.max(surprise, held);
+    before.finding = { ...before.finding, until: finding.until };
+  } else risk.findings.set(finding.detector, { finding, surprise, successShare });
+  risk.lastSeen = Math.max(risk.lastSeen, finding.until);
+}
+
+export function evidenceOf(risk: Risk, at: number): Evidence[] {
+  return [...risk.findings.values()].map((f) => ({
+    detector: f.finding.detector,
+    family: f.finding.family,
+    surprise: decayed(f.surprise, at - f.finding.until),
+    successShare: f.successShare,
+  }));
+}
