@@ -1,0 +1,146 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { type EnvoyAck, EnvoyAckSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
+import { ackKey, Bucket } from '@picket/proto/subjects.ts';
+import type { Bus, Bucket as BusBucket } from '@picket/runtime/bus/bus.ts';
+import type { Clock } from '@picket/runtime/clock.ts';
+import { type LayerName, layerNames } from '../render/names.ts';
+
+/** What each Envoy of a fleet holds, by its own acknowledgements. */
+export interface EnvoyAcks {
+  connected(envoy: string): void;
+  disconnected(envoy: string): void;
+  /** `ids` are the decisions in the version that the Envoy acknowledged. */
+  accepted(envoy: string, layer: LayerName, ids: ReadonlySet<string>): void;
+  refused(envoy: string, resource: string, error: string): void;
+  cleared(envoy: string, resource: string): void;
+  /** Decisions of a layer that every connected Envoy holds. */
+  heldByAll(layer: LayerName): ReadonlySet<string>;
+  /** Connected Envoys that hold the decision, and how many are connected. */
+  holders(decision: string): { programmed: number; total: number };
+  snapshot(): EnvoyAck[];
+  close(): void;
+}
+
+interface EnvoyRecord {
+  connected: boolean;
+  layers: Map<LayerName, ReadonlySet<string>>;
+  errors: Map<string, string>;
+  ackedAtMs: number;
+  forget?: NodeJS.Timeout;
+}
+
+/** Acknowledgements of several layers within this time are one write. */
+const writeDelayMs = 50;
+
+export async function createEnvoyAcks(options: {
+  bus: Bus;
+  fleet: string;
+  clock: Clock;
+  /** How long what a vanished Envoy holds may still be in force, milliseconds. */
+  fadeMs: number;
+  onChange(): void;
+  onWriteFailed(error: unknown): void;
+}): Promise<EnvoyAcks> {
+  const bucket: BusBucket = await options.bus.bucket(Bucket.acks);
+  const records = new Map<string, EnvoyRecord>();
+  const dirty = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+
+  function record(envoy: string): EnvoyRecord {
+    let found = records.get(envoy);
+    if (!found) {
+      found = { connected: true, layers: new Map(), errors: new Map(), ackedAtMs: 0 };
+      records.set(envoy, found);
+    }
+    return found;
+  }
+
+  function touch(envoy: string): void {
+    dirty.add(envoy);
+    options.onChange();
+    if (timer) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      for (const name of dirty) write(name);
+      dirty.clear();
+    }, writeDelayMs);
+    timer.unref();
+  }
+
+  function write(envoy: string): void {
+    const found = records.get(envoy);
+    const key = ackKey({ fleet: options.fleet, envoy });
+    const done = found ? bucket.put(key, toBinary(EnvoyAckSchema, message(envoy, found))) : bucket.delete(key);
+    done.catch(options.onWriteFailed);
+  }
+
+  function message(envoy: string, found: EnvoyRecord): EnvoyAck {
+    return create(EnvoyAckSchema, {
+      fleet: options.fleet,
+      envoy,
+      connected: found.connected,
+      decisionIds: [...new Set([...found.layers.values()].flatMap((ids) => [...ids]))],
+      ackedAtMs: BigInt(Math.round(found.ackedAtMs)),
+      error: [...found.errors].map(([resource, error]) => `${resource}: ${error}`).join('; '),
+    });
+  }
+
+  return {
+    connected(envoy) {
+      const found = record(envoy);
+      clearTimeout(found.forget);
+      found.connected = true;
+      touch(envoy);
+    },
+    disconnected(envoy) {
+      const found = records.get(envoy);
+      if (!found) return;
+      found.connected = false;
+      found.forget = setTimeout(() => {
+        records.delete(envoy);
+        touch(envoy);
+      }, options.fadeMs);
+      found.forget.unref();
+      touch(envoy);
+    },
+    accepted(envoy, layer, ids) {
+      const found = record(envoy);
+      found.layers.set(layer, ids);
+      found.errors.delete(layer);
+      found.ackedAtMs = options.clock.now();
+      touch(envoy);
+    },
+    refused(envoy, resource, error) {
+      record(envoy).errors.set(resource, error);
+      touch(envoy);
+    },
+    cleared(envoy, resource) {
+      if (record(envoy).errors.delete(resource)) touch(envoy);
+    },
+    heldByAll(layer) {
+      let held: Set<string> | undefined;
+      for (const { connected, layers } of records.values()) {
+        if (!connected) continue;
+        const ids = layers.get(layer);
+        held = new Set(held ? [...held].filter((id) => ids?.has(id)) : ids);
+      }
+      return held ?? new Set();
+    },
+    holders(decision) {
+      let [programmed, total] = [0, 0];
+      for (const { connected, layers } of records.values()) {
+        if (!connected) continue;
+        total++;
+        if (layerNames.some((layer) => layers.get(layer)?.has(decision))) programmed++;
+      }
+      return { programmed, total };
+    },
+    snapshot: () => [...records].map(([envoy, found]) => message(envoy, found)),
+    close() {
+      clearTimeout(timer);
+      for (const { forget } of records.values()) clearTimeout(forget);
+      for (const name of dirty) write(name);
+      dirty.clear();
+    },
+  };
+}

@@ -1,0 +1,280 @@
+import type { Decision, EnvoyAck } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
+import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import type { Bus } from '@picket/runtime/bus/bus.ts';
+import type { Clock } from '@picket/runtime/clock.ts';
+import type { ServerTls } from './ecds/credentials.ts';
+import { type DecisionSet, watchDecisions } from './ecds/decision-set.ts';
+import { createEnvoyAcks, type EnvoyAcks } from './ecds/envoy-acks.ts';
+import { admit, createLayers, defaultLimits, type LayerLimits, pushGapMs } from './ecds/layers.ts';
+import { createPublisher, type Publisher } from './ecds/publisher.ts';
+import { describeRefusal } from './ecds/refusal.ts';
+import { type EcdsServer, startEcdsServer } from './ecds/server.ts';
+import { renderLayer, whyUnprogrammable } from './render/decisions.ts';
+import { renderIdentify } from './render/identify.ts';
+import { type LayerName, layerNames, type ResourceName, resourceNames } from './render/names.ts';
+
+/** Structured log; fields never hold match values. */
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Counters and gauges of the filter server; label values are closed. */
+export interface FleetMetrics {
+  pushed(resource: ResourceName): void;
+  accepted(resource: ResourceName): void;
+  refused(resource: ResourceName): void;
+  /** Decisions in a layer after a push. */
+  held(layer: LayerName, decisions: number): void;
+  malformedDecision(): void;
+}
+
+export interface FleetOptions {
+  fleet: string;
+  bus: Bus;
+  clock: Clock;
+  log: Log;
+  metrics?: FleetMetrics;
+  listen: { host: string; port: number };
+  tls?: ServerTls;
+  /** Lifetime of pushed filters in Envoy without the operator, milliseconds: 5 to 15 minutes outside tests. */
+  ttlMs: number;
+  refusalGraceMs?: number;
+  limits?: LayerLimits;
+  /** Whether the fleet's listeners compute JA4 fingerprints. */
+  ja4: boolean;
+  /** What Envoys hold, refuse or cannot be told changed. */
+  onChange(): void;
+}
+
+/** Where a decision stands in the fleet, by what its Envoys acknowledged. */
+export interface Programmed {
+  programmedEnvoys: number;
+  totalEnvoys: number;
+  /** When every connected Envoy held it for the first time, Unix milliseconds. */
+  programmedAtMs: number | undefined;
+  /** Why it is not, or not everywhere. */
+  problem: { reason: ProgrammingProblem; message: string } | undefined;
+}
+
+export type ProgrammingProblem =
+  | 'NotInForce'
+  | 'Observe'
+  | 'UnknownApi'
+  | 'UnsupportedAction'
+  | 'BadMatch'
+  | 'Capacity'
+  | 'RefusedByEnvoy'
+  | 'NoEnvoys'
+  | 'Pending';
+
+/** Enforcement for the Envoys of one fleet. */
+export interface Fleet {
+  readonly port: number;
+  /** Identity rules and places of the APIs; decisions on other APIs are not programmed. */
+  setPolicies(policies: readonly CompiledPolicy[]): void;
+  programmed(decision: string): Programmed;
+  /** Decisions in force by their id, without match values. */
+  decisions(): { id: string; api: string; verdict: string; policy: string }[];
+  envoys(): EnvoyAck[];
+  close(): Promise<void>;
+}
+
+const mergeEveryMs = 60_000;
+const defaultRefusalGraceMs = 30_000;
+
+/** Starts serving: the port is open at once, answers begin when the decisions were loaded and policies set. */
+export async function startFleet(options: FleetOptions): Promise<Fleet> {
+  const { clock, log, metrics } = options;
+  const limits = options.limits ?? defaultLimits;
+  const layers = createLayers(limits);
+  let policies: readonly CompiledPolicy[] | undefined;
+  let apis = new Map<string, CompiledPolicy>();
+  let decisionSet: DecisionSet | undefined;
+  const problems = new Map<string, Programmed['problem']>();
+  const programmedAt = new Map<string, number>();
+  let server: EcdsServer | undefined;
+
+  const acks: EnvoyAcks = await createEnvoyAcks({
+    bus: options.bus,
+    fleet: options.fleet,
+    clock,
+    fadeMs: options.ttlMs,
+    onChange: () => options.onChange(),
+    onWriteFailed: () => log.warn({ bucket: 'picket_acks' }, 'acknowledgement not written'),
+  });
+  const publishers = new Map<ResourceName, Publisher>();
+  for (const name of resourceNames) {
+    publishers.set(
+      name,
+      createPublisher({
+        clock,
+        render: (ids) => render(name, ids),
+        publish() {
+          metrics?.pushed(name);
+          server?.push(name);
+        },
+        allAnswered: () => server?.allAnswered(name) ?? true,
+        changed: () => options.onChange(),
+      }),
+    );
+  }
+
+  function render(name: ResourceName, ids: ReadonlySet<string>) {
+    if (name === 'picket.identify') return renderIdentify(policies ?? [], { ja4: options.ja4 });
+    const inForce = decisionSet?.inForce();
+    const decisions = [...ids].map((id) => inForce?.get(id)).filter((d) => d !== undefined);
+    metrics?.held(name, decisions.length);
+    return renderLayer(name, decisions, apis);
+  }
+
+  /** Decisions or policies changed: places every decision and pushes the layers that changed. */
+  function replan(): void {
+    if (!policies || !decisionSet) return;
+    const inForce = decisionSet.inForce();
+    const possible: Decision[] = [];
+    problems.clear();
+    for (const decision of inForce.values()) {
+      const problem = whyUnprogrammable(decision, apis);
+      if (problem) problems.set(decision.id, problem);
+      else possible.push(decision);
+    }
+    const { admitted, overflow } = admit(possible, limits);
+    for (const { id } of overflow) {
+      problems.set(id, { reason: 'Capacity', message: 'the filters are full and higher scores come first' });
+    }
+    for (const id of programmedAt.keys()) if (!inForce.has(id)) programmedAt.delete(id);
+    wantLayers(layers.update(admitted));
+    options.onChange();
+  }
+
+  function wantLayers(changes: Map<LayerName, { grew: boolean }>): void {
+    for (const [layer, { grew }] of changes) {
+      const ids = new Set(layers.in(layer));
+      publishers.get(layer)?.want(ids, pushGapMs(layer, grew, ids.size));
+    }
+  }
+
+  function noteProgrammed(): void {
+    if (!decisionSet) return;
+    for (const id of decisionSet.inForce().keys()) {
+      if (programmedAt.has(id)) continue;
+      const { programmed, total } = acks.holders(id);
+      if (total > 0 && programmed === total) programmedAt.set(id, clock.now());
+    }
+  }
+
+  server = await startEcdsServer({
+    host: options.listen.host,
+    port: options.listen.port,
+    ...(options.tls ? { tls: options.tls } : {}),
+    fleet: options.fleet,
+    ttlMs: options.ttlMs,
+    refusalGraceMs: options.refusalGraceMs ?? defaultRefusalGraceMs,
+    known: (name) => resourceNames.some((known) => known === name),
+    current: (name) => publishers.get(name as ResourceName)?.current(),
+    elapsed: () => clock.elapsed(),
+    onConnected(envoy) {
+      log.info({ envoy, fleet: options.fleet }, 'envoy connected');
+      acks.connected(envoy);
+    },
+    onDisconnected(envoy) {
+      log.info({ envoy, fleet: options.fleet }, 'envoy disconnected');
+      acks.disconnected(envoy);
+    },
+    onAccepted(envoy, resource, hash) {
+      const name = resource as ResourceName;
+      metrics?.accepted(name);
+      const publisher = publishers.get(name);
+      const ids = publisher?.decisionsIn(hash);
+      if (isLayer(name) && ids) {
+        acks.accepted(envoy, name, ids);
+        noteProgrammed();
+        wantLayers(layers.settled(name, acks.heldByAll(name)));
+      } else acks.cleared(envoy, name);
+      publisher?.accepted(hash);
+    },
+    onRefused(envoy, resource, hash, message) {
+      const name = resource as ResourceName;
+      metrics?.refused(name);
+      const words = describeRefusal(message, decisionSet?.inForce().values() ?? []);
+      log.warn({ envoy, resource, error: words }, 'envoy refused a filter');
+      acks.refused(envoy, name, words);
+      publishers.get(name)?.refused(hash, words);
+    },
+    onNewerElsewhere: (resource, revision) => publishers.get(resource as ResourceName)?.outdated(revision),
+    onForeign: (envoy, reason) => log.warn({ envoy, reason }, 'envoy turned away'),
+  });
+
+  decisionSet = await watchDecisions({
+    bus: options.bus,
+    fleet: options.fleet,
+    clock,
+    onChange: replan,
+    onMalformed(key, reason) {
+      metrics?.malformedDecision();
+      log.error({ key, reason }, 'decision dropped');
+    },
+  });
+  const merge = setInterval(() => wantLayers(layers.mergeCold()), mergeEveryMs);
+  merge.unref();
+
+  return {
+    port: server.port,
+    setPolicies(next) {
+      const first = policies === undefined;
+      policies = next;
+      apis = new Map(next.map((policy) => [policy.apiUid, policy]));
+      replan();
+      if (first) for (const layer of layerNames) publishers.get(layer)?.want(new Set(layers.in(layer)), 0);
+      else for (const layer of layerNames) publishers.get(layer)?.refresh();
+      publishers.get('picket.identify')?.want(new Set(), 0);
+    },
+    programmed(decision) {
+      const { programmed, total } = acks.holders(decision);
+      return {
+        programmedEnvoys: programmed,
+        totalEnvoys: total,
+        programmedAtMs: programmedAt.get(decision),
+        problem: problemOf(decision, programmed, total),
+      };
+    },
+    decisions: () =>
+      [...(decisionSet?.inForce().values() ?? [])].map(({ id, api, verdict, policy }) => ({
+        id,
+        api,
+        verdict,
+        policy,
+      })),
+    envoys: () => acks.snapshot(),
+    async close() {
+      clearInterval(merge);
+      await decisionSet?.close();
+      for (const publisher of publishers.values()) publisher.close();
+      await server?.close();
+      acks.close();
+    },
+  };
+
+  function problemOf(decision: string, programmed: number, total: number): Programmed['problem'] {
+    if (!decisionSet?.inForce().has(decision)) {
+      return { reason: 'NotInForce', message: 'no such decision is in force' };
+    }
+    const known = problems.get(decision);
+    if (known) return known;
+    for (const publisher of publishers.values()) {
+      const refusal = publisher.refusedDecisions().get(decision);
+      if (refusal !== undefined) return { reason: 'RefusedByEnvoy', message: refusal };
+    }
+    if (total === 0) return { reason: 'NoEnvoys', message: `no Envoy of fleet ${options.fleet} is connected` };
+    if (programmed < total) {
+      return { reason: 'Pending', message: `${programmed} of ${total} Envoys acknowledged the decision` };
+    }
+    return undefined;
+  }
+}
+
+function isLayer(name: ResourceName): name is LayerName {
+  return layerNames.some((layer) => layer === name);
+}

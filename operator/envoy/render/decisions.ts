@@ -1,0 +1,200 @@
+import type { Decision } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
+import { Action, Level, Mode, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { type ApiPlace, byPrecedence, claimsOf, isRequestOf, overlaps } from './api-match.ts';
+import { type DecisionMatch, matchOfDecision } from './decision-match.ts';
+import { type EntityKind, entityKinds, entityState, type RenderedResource } from './identify.ts';
+import {
+  addressTrie,
+  allow,
+  and,
+  type Cidr,
+  exactMap,
+  filterStateInput,
+  firstOf,
+  type Json,
+  type Matcher,
+  nested,
+  not,
+  type OnMatch,
+  or,
+  type Predicate,
+  rbacAction,
+} from './matcher.ts';
+import { apiState, type LayerName, layerPrefix, typeUrls } from './names.ts';
+import { throttleClass } from './throttle.ts';
+
+/** What a decision makes Envoy do with a request. Passes of the shadow matcher run in this order. */
+const effects = ['deny', 'throttle', 'tag', 'dry'] as const;
+type Effect = (typeof effects)[number];
+
+interface Entry {
+  decision: Decision;
+  match: Exclude<DecisionMatch, { by: 'nothing' }>;
+  effect: Effect;
+  onMatch: OnMatch;
+}
+
+/** Why a decision cannot be programmed in any layer. */
+export interface Unprogrammable {
+  reason: 'UnknownApi' | 'UnsupportedAction' | 'BadMatch' | 'Observe';
+  message: string;
+}
+
+/** Checks one decision before it gets a place; undefined when it can be programmed. */
+export function whyUnprogrammable(decision: Decision, apis: ReadonlyMap<string, ApiPlace>): Unprogrammable | undefined {
+  if (decision.mode !== Mode.ENFORCE && decision.mode !== Mode.DRY_RUN) {
+    return { reason: 'Observe', message: 'the policy observes: Envoy is told nothing' };
+  }
+  if (!apis.has(decision.apiUid)) {
+    return { reason: 'UnknownApi', message: `no accepted ProtectedAPI ${decision.api} with this UID` };
+  }
+  if (![Action.TAG, Action.THROTTLE, Action.DENY].includes(decision.action)) {
+    return { reason: 'UnsupportedAction', message: 'this Envoy wiring carries out Tag, Throttle and Deny' };
+  }
+  const match = matchOfDecision(decision);
+  return match.by === 'nothing' ? { reason: 'BadMatch', message: match.problem } : undefined;
+}
+
+/**
+ * One layer as an RBAC filter: `matcher` holds the denials, `shadow_matcher` the classes that stationary filters act
+ * on. Decisions that cannot be programmed are left out; the same input gives the same resource in any order.
+ */
+export function renderLayer(
+  layer: LayerName,
+  decisions: Iterable<Decision>,
+  apis: ReadonlyMap<string, ApiPlace>,
+): RenderedResource {
+  const entries = entriesOf(decisions, apis);
+  const build = layer === 'picket.address' ? addressMatcher : entityMatcher;
+  const denials = entries.filter((e) => e.effect === 'deny');
+  const classes = entries.filter((e) => e.effect !== 'deny');
+  const typedConfig: Json = { '@type': typeUrls.rbac };
+  if (denials.length > 0) {
+    typedConfig['rulesStatPrefix'] = layerPrefix(layer);
+    typedConfig['matcher'] = build(denials, apis);
+  }
+  if (classes.length > 0) {
+    typedConfig['shadowRulesStatPrefix'] = layerPrefix(layer);
+    typedConfig['shadowMatcher'] = build(classes, apis);
+  }
+  return { name: layer, typedConfig };
+}
+
+function entriesOf(decisions: Iterable<Decision>, apis: ReadonlyMap<string, ApiPlace>): Entry[] {
+  const entries: Entry[] = [];
+  for (const decision of decisions) {
+    if (whyUnprogrammable(decision, apis)) continue;
+    const match = matchOfDecision(decision);
+    if (match.by !== 'nothing') entries.push({ decision, match, ...effectOf(decision) });
+  }
+  // Of two decisions on one key the one that lasts longer stands.
+  return entries.sort(
+    (a, b) =>
+      effects.indexOf(a.effect) - effects.indexOf(b.effect) ||
+      Number(b.decision.expiresAtMs - a.decision.expiresAtMs) ||
+      (a.decision.id < b.decision.id ? -1 : 1),
+  );
+}
+
+function effectOf(decision: Decision): { effect: Effect; onMatch: OnMatch } {
+  const { id, action } = decision;
+  if (decision.mode === Mode.DRY_RUN) {
+    return { effect: 'dry', onMatch: rbacAction(`dry-${Action[action].toLowerCase()}.${id}`, 'ALLOW') };
+  }
+  if (action === Action.DENY) return { effect: 'deny', onMatch: rbacAction(id, 'DENY') };
+  if (action === Action.THROTTLE) {
+    // The whole name is the key of the token bucket: it names the principal, not the decision, so that a decision
+    // renewed for the same principal does not hand it a full bucket.
+    const who = `${PrincipalKind[decision.kind].toLowerCase()}.${decision.pseudonym}.${decision.apiUid}`;
+    return {
+      effect: 'throttle',
+      onMatch: rbacAction(`${throttleClass(decision.throttleRequestsPerMinute)}.${who}`, 'ALLOW'),
+    };
+  }
+  return { effect: 'tag', onMatch: rbacAction(`tag-${Level[decision.level].toLowerCase()}.${id}`, 'ALLOW') };
+}
+
+/** API, then each kind of identity, then conjunctions; effect by effect. All but the last are hash lookups. */
+function entityMatcher(entries: readonly Entry[]): Matcher {
+  const byApi = new Map<string, OnMatch>();
+  for (const [uid, own] of groupBy(entries, (e) => e.decision.apiUid)) {
+    let next = allow;
+    for (const effect of [...effects].reverse()) {
+      const pass = own.filter((e) => e.effect === effect);
+      next = traitStep(pass, next);
+      for (const kind of [...entityKinds].reverse()) next = entityStep(pass, kind, next);
+    }
+    byApi.set(uid, next);
+  }
+  return exactMap(filterStateInput(apiState), byApi, allow);
+}
+
+function entityStep(entries: readonly Entry[], kind: EntityKind, next: OnMatch): OnMatch {
+  const map = new Map<string, OnMatch>();
+  for (const { match, onMatch } of entries) {
+    if (match.by === 'entity' && match.kind === kind && !map.has(match.value)) map.set(match.value, onMatch);
+  }
+  return map.size === 0 ? next : nested(exactMap(filterStateInput(entityState(kind)), map, next));
+}
+
+function traitStep(entries: readonly Entry[], next: OnMatch): OnMatch {
+  const list: { predicate: Predicate; onMatch: OnMatch }[] = [];
+  for (const { match, onMatch } of entries) {
+    if (match.by === 'traits') list.push({ predicate: match.predicate, onMatch });
+  }
+  return list.length === 0 ? next : nested(firstOf(list, next));
+}
+
+/**
+ * One trie over all addresses. Behind each range stand the APIs it is decided for; a range whose APIs do not own the
+ * request gives way to the next wider range, which is why these inner lists have no last resort of their own.
+ */
+function addressMatcher(entries: readonly Entry[], apis: ReadonlyMap<string, ApiPlace>): Matcher {
+  const byRange = new Map<string, { range: Cidr; entries: Entry[] }>();
+  for (const entry of entries) {
+    if (entry.match.by !== 'address') continue;
+    for (const range of entry.match.cidrs) {
+      const key = `${range.addressPrefix}/${range.prefixLen}`;
+      const slot = byRange.get(key) ?? { range, entries: [] };
+      if (!slot.entries.some((e) => e.decision.apiUid === entry.decision.apiUid)) slot.entries.push(entry);
+      byRange.set(key, slot);
+    }
+  }
+  const claims = claimsOf(apis.values());
+  const groups = [...groupBy(byRange.values(), (slot) => slot.entries.map((e) => e.decision.id).join())].map(
+    ([, slots]) => ({
+      ranges: slots.map((slot) => slot.range),
+      onMatch: nested({
+        matcherList: {
+          matchers: (slots[0]?.entries ?? []).map((e) => ({
+            predicate: isOwnedBy(e.decision.apiUid, claims),
+            onMatch: e.onMatch,
+          })),
+        },
+      }),
+    }),
+  );
+  return addressTrie(groups, allow);
+}
+
+/** The request belongs to this API and not to a more specific one; stands in front of `picket.identify`. */
+function isOwnedBy(uid: string, claims: readonly ApiPlace[]): Predicate {
+  return or(
+    claims
+      .filter((claim) => claim.apiUid === uid)
+      .map((claim) => {
+        const above = claims.filter((c) => c.apiUid !== uid && byPrecedence(c, claim) < 0 && overlaps(c, claim));
+        return and([isRequestOf(claim), ...(above.length === 0 ? [] : [not(or(above.map(isRequestOf)))])]);
+      }),
+  );
+}
+
+function groupBy<T>(items: Iterable<T>, key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group) group.push(item);
+    else groups.set(key(item), [item]);
+  }
+  return groups;
+}

@@ -1,0 +1,72 @@
+import type { Json } from './matcher.ts';
+import { classKey, layerNames, limiterFilter, rbacNamespace } from './names.ts';
+
+/**
+ * Rates the stationary limiter knows, requests per minute. The filter is part of Envoy's own configuration, so it must
+ * know every rate before a decision names one; a rate in between takes the next lower.
+ */
+export const throttleRates = [1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3000] as const;
+
+/** Principals that one Envoy process limits at a time; the least recently used one gives way. */
+const maxThrottledPrincipals = 20_000;
+
+/** Rate that a wish of this many requests per minute gets. */
+export function throttleRate(requestsPerMinute: number): number {
+  return throttleRates.findLast((rate) => rate <= requestsPerMinute) ?? throttleRates[0];
+}
+
+/** Class under which a layer puts a throttled request. */
+export function throttleClass(requestsPerMinute: number): string {
+  return `throttle-${throttleRate(requestsPerMinute)}`;
+}
+
+/**
+ * `local_ratelimit` as part of Envoy's own configuration: pushes never touch it, so nobody's bucket is refilled by
+ * somebody else's decision. One bucket per principal and Envoy process.
+ */
+export function renderLimiter(): Json {
+  return {
+    name: limiterFilter,
+    typedConfig: {
+      '@type': 'type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit',
+      statPrefix: 'picket_throttle',
+      filterEnabled: { defaultValue: { numerator: 100, denominator: 'HUNDRED' } },
+      filterEnforced: { defaultValue: { numerator: 100, denominator: 'HUNDRED' } },
+      // For requests without a class: never empty.
+      tokenBucket: { maxTokens: 4_000_000_000, tokensPerFill: 4_000_000_000, fillInterval: '1s' },
+      maxDynamicDescriptors: maxThrottledPrincipals,
+      // The metadata action comes first: it is cheap, and a request without a class ends there.
+      rateLimits: layerNames.map((layer) => ({
+        actions: [
+          {
+            metadata: {
+              descriptorKey: 'principal',
+              metadataKey: { key: rbacNamespace, path: [{ key: classKey(layer) }] },
+            },
+          },
+          {
+            extension: {
+              name: 'envoy.rate_limit_descriptors.expr',
+              typedConfig: {
+                '@type': 'type.googleapis.com/envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor',
+                descriptorKey: 'class',
+                skipIfError: true,
+                text: classExpression(`metadata.filter_metadata['${rbacNamespace}']['${classKey(layer)}']`),
+              },
+            },
+          },
+        ],
+      })),
+      descriptors: throttleRates.map((rate) => ({
+        entries: [{ key: 'principal' }, { key: 'class', value: throttleClass(rate) }],
+        tokenBucket: { maxTokens: rate, tokensPerFill: rate, fillInterval: '60s' },
+      })),
+    },
+  };
+}
+
+/** CEL: the class in front of the first dot when it is a throttle class, else "". */
+function classExpression(name: string): string {
+  const chain = throttleRates.map((r) => `${name}.startsWith('${throttleClass(r)}.') ? '${throttleClass(r)}' : `);
+  return `${name}.startsWith('throttle-') ? (${chain.join('')}'') : ''`;
+}
