@@ -27,3 +27,15 @@ export interface Bucket {
 export interface Subscription {
   stop(): Promise<void>;
 }
+
+/** `retriable` false means that the same call can never succeed. */
+export class BusError extends Error {
+  readonly code: 'unavailable' | 'no_jetstream' | 'refused' | 'full';
+  readonly retriable: boolean;
+  constructor(code: BusError['code'], message: string, retriable: boolean, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'BusError';
+    this.code = code;
+    this.retriable = retriable;
+  }
+}
