@@ -91,6 +91,8 @@ export const Flag = {
   partial: 1 << 13,
   hasReferer: 1 << 14,
   hasCookie: 1 << 15,
+  /** `F.object` follows from the shape of the operation, no object rule named it. */
+  objectInferred: 1 << 16,
 } as const;
 
 /** Bits of `F.signals`: content that ordinary clients do not send. Part of stored rows: never renumber. */

@@ -1,0 +1,598 @@
+/**
+ * The border: raw access records come in, observation records of hashes and numbers go out. Nothing past this file
+ * sees a token, a cookie, a user name or an address, except by asking the escrow.
+ *
+ * This is the hot path; its measured cost is in `test/bench/identify.ts`.
+ */
+import { type CompiledPolicy, FlowType, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import type { DropReason, Ledger } from '@picket/runtime/ledger.ts';
+import { type AccessRecord, Feed } from '../ingest/access-record.ts';
+import { F, Flag, methods, type ObservationBatch, Outcome, Signal } from '../observation.ts';
+import type { OperationRegistry } from '../operations/registry.ts';
+import { address, addressText, networkText, parseAddress } from './address.ts';
+import { type ApiContext, compileApiContext } from './api-context.ts';
+import { type ApiTable, createApiTable } from './api-table.ts';
+import type { Escrow } from './escrow.ts';
+import type { CompiledFlow } from './flows.ts';
+import { createGenerationMap, hashKey } from './generation-map.ts';
+import { createHeaderShapeReader } from './header-shape.ts';
+import type { KeyRing } from './key-ring.ts';
+import { createIdentityLinker, type IdentityLink } from './linking.ts';
+import { type MatchKey, resolveMatchKey } from './match-key.ts';
+import { createObjectSteps } from './objects.ts';
+import type { LearnedAnswer, OutcomeLearner, OutcomeState } from './outcome.ts';
+import { setCookieOf } from './principals.ts';
+import { createPseudonymiser, type Migration, type Pseudonymiser, ValueKind } from './pseudonym.ts';
+import { type RequestTarget, readRequestTarget } from './request-target.ts';
+import { digest } from './siphash.ts';
+import { readUserAgent, type UserAgentFacts } from './user-agent.ts';
+
+export interface IdentifierOptions {
+  keys: KeyRing;
+  operations: OperationRegistry;
+  escrow: Escrow;
+  /** Drops are counted here, under stage `identify`; the caller only passes them on. */
+  ledger: Ledger;
+  /** Two identities belong together; may repeat. */
+  onLink?: (link: IdentityLink) => void;
+  /** During a key rotation: the old and the new pseudonym of a value; may repeat. */
+  onMigrate?: (migration: Migration) => void;
+  /** A prefix in an exemption or reputation list is none. */
+  onInvalidCidr?: (api: string, text: string) => void;
+}
+
+export interface FlowLearning {
+  flow: string;
+  /** Success is declared, so nothing needs to be learned. */
+  declared: boolean;
+  answers: LearnedAnswer[];
+}
+
+export interface Identifier {
+  /** Replaces all policies. Of two that claim one host and prefix the first gets the request. */
+  setPolicies(policies: readonly CompiledPolicy[]): void;
+  /** Takes a rotated ring into use. */
+  setKeyRing(keys: KeyRing): void;
+  /** Id of the active key. */
+  keyId(): string;
+  /**
+   * Appends one observation with every field but `seq` filled, or returns why not (already counted in the ledger).
+   *
+   * @param eventAt completion, Unix ms, as the clock of the source was judged.
+   * @param flags `Flag` bits known before, for example `clockAdjusted`.
+   */
+  identify(record: AccessRecord, batch: ObservationBatch, eventAt: number, flags: number): DropReason | undefined;
+  /** What the outcome learners of an API hold, for status. */
+  learning(api: string): FlowLearning[];
+  matchKey(api: string, kind: ValueKind, lo: number, hi: number): MatchKey;
+  /** Weight 0..1 under which a principal was last seen on a reputation list. */
+  reputationOf(api: string, kind: ValueKind, lo: number, hi: number): number;
+  /** Identity values that were too long to be any. */
+  oversizedValues(): number;
+  /** Learned outcomes, for checkpoints: JSON. */
+  toJSON(): IdentifierState;
+  restore(state: IdentifierState): void;
+}
+
+export interface IdentifierState {
+  version: 1;
+  learners: [api: string, flow: string, type: FlowType, state: OutcomeState][];
+}
+
+interface AddressFacts {
+  lo: number;
+  hi: number;
+  networkLo: number;
+  networkHi: number;
+  family: 0 | 4 | 6;
+  a: number;
+  b: number;
+  c: number;
+  d: number;
+}
+
+const methodNumbers = new Map<string, number>(methods.map((name, i) => [name, i]));
+const feedNumbers = new Map<string, number>(Object.values(Feed).map((name, i) => [name, i]));
+const maxSources = 65_536;
+/** Texts longer than this are looked up before they are hashed. */
+const longText = 96;
+
+const principalFields: Readonly<Record<number, { offset: number; verified: number }>> = {
+  [PrincipalKind.USER]: { offset: F.user, verified: Flag.userVerified },
+  [PrincipalKind.APP]: { offset: F.app, verified: Flag.appVerified },
+  [PrincipalKind.TOKEN]: { offset: F.token, verified: Flag.tokenVerified },
+  [PrincipalKind.SESSION]: { offset: F.session, verified: Flag.sessionVerified },
+  [PrincipalKind.WORKLOAD]: { offset: F.workload, verified: 0 },
+};
+
+export function createIdentifier(options: IdentifierOptions): Identifier {
+  const { operations, escrow, ledger } = options;
+  const learners = new Map<string, Map<string, OutcomeLearner>>();
+  const savedStates = new Map<string, OutcomeState>();
+  const linker = createIdentityLinker(options.onLink ?? (() => undefined));
+  const shapes = createHeaderShapeReader();
+  const sources = new Map<string, number>();
+  const addresses = createGenerationMap<string, AddressFacts>(131_072, (key) => key.length);
+  const userAgents = createGenerationMap<string, UserAgentFacts>(8192, (key) => key.length >> 2);
+  const targets = createGenerationMap<string, RequestTarget>(16_384, (key) => key.length);
+  const longTexts = createGenerationMap<string, { kind: ValueKind; lo: number; hi: number }>(
+    8192,
+    (k) => k.length >> 3,
+  );
+  const noAddress: AddressFacts = { lo: 0, hi: 0, networkLo: 0, networkHi: 0, family: 0, a: 0, b: 0, c: 0, d: 0 };
+  const noUserAgent: UserAgentFacts = { lo: 0, hi: 0, declaredBot: false, knownTool: false, hostile: false };
+  let pseudonyms: Pseudonymiser = createPseudonymiser(options.keys, (m) => options.onMigrate?.(m));
+  let steps = createObjectSteps(pseudonyms.key(ValueKind.Object));
+  let policies: readonly CompiledPolicy[] = [];
+  let contexts = new Map<string, ApiContext>();
+  let table: ApiTable<ApiContext> = createApiTable<ApiContext>([]);
+  let oversized = 0;
+
+  function compile(): void {
+    const next = new Map<string, ApiContext>();
+    for (const policy of policies) {
+      let own = learners.get(policy.api);
+      if (!own) {
+        own = new Map();
+        learners.set(policy.api, own);
+      }
+      const context = compileApiContext(policy, operations, pseudonyms, own, {
+        oversized: () => oversized++,
+        invalidCidr: (api, text) => options.onInvalidCidr?.(api, text),
+      });
+      for (const flow of context.flows.list) {
+        const saved = savedStates.get(`${policy.api}\0${flow.name}`);
+        if (saved && savedStates.delete(`${policy.api}\0${flow.name}`)) flow.learner.restore(saved);
+      }
+      next.set(policy.api, context);
+    }
+    for (const api of contexts.keys()) {
+      if (next.has(api)) continue;
+      operations.delete(api);
+      learners.delete(api);
+    }
+    contexts = next;
+    table = createApiTable([...next.values()]);
+  }
+
+  function drop(reason: DropReason): DropReason {
+    ledger.dropped('identify', reason);
+    return reason;
+  }
+
+  /** Hashes into `digest`; long texts (tokens) through a cache, because they cost more to hash than to look up. */
+  function hash(kind: ValueKind, text: string, at: number): void {
+    if (text.length <= longText) {
+      pseudonyms.hash(kind, text, at);
+      return;
+    }
+    let known = longTexts.get(text);
+    if (!known || known.kind !== kind) {
+      pseudonyms.hash(kind, text, at);
+      known = { kind, lo: digest.lo, hi: digest.hi };
+      longTexts.set(text, known);
+    }
+    digest.lo = known.lo;
+    digest.hi = known.hi;
+  }
+
+  function addressOf(text: string, at: number): AddressFacts {
+    if (text === '') return noAddress;
+    let facts = addresses.get(text);
+    if (!facts) {
+      facts = { ...noAddress };
+      const parsed = parseAddress(text);
+      const name = parsed ? addressText() : text.slice(0, 256).toLowerCase();
+      pseudonyms.hash(ValueKind.Address, name, at);
+      facts.lo = digest.lo;
+      facts.hi = digest.hi;
+      if (parsed) {
+        Object.assign(facts, address);
+        pseudonyms.hash(ValueKind.Network, networkText(), at);
+        facts.networkLo = digest.lo;
+        facts.networkHi = digest.hi;
+      }
+      addresses.set(text, facts);
+    }
+    if (!escrow.touch(ValueKind.Address, facts.lo, facts.hi)) {
+      restoreAddress(facts);
+      const name = facts.family === 0 ? text.slice(0, 256).toLowerCase() : addressText();
+      escrow.put(ValueKind.Address, facts.lo, facts.hi, name, true, 'value');
+    }
+    if (facts.family !== 0 && !escrow.touch(ValueKind.Network, facts.networkLo, facts.networkHi)) {
+      restoreAddress(facts);
+      escrow.put(ValueKind.Network, facts.networkLo, facts.networkHi, networkText(), true, 'value');
+    }
+    return facts;
+  }
+
+  function userAgentOf(text: string, at: number): UserAgentFacts {
+    if (text === '') return noUserAgent;
+    const cut = text.length > 1024 ? text.slice(0, 1024) : text;
+    let facts = userAgents.get(cut);
+    if (!facts) {
+      pseudonyms.hash(ValueKind.UserAgent, cut, at);
+      facts = readUserAgent(cut, digest.lo, digest.hi);
+      userAgents.set(cut, facts);
+    }
+    if (!escrow.touch(ValueKind.UserAgent, facts.lo, facts.hi)) {
+      escrow.put(ValueKind.UserAgent, facts.lo, facts.hi, cut, false, 'value');
+    }
+    return facts;
+  }
+
+  function targetOf(record: AccessRecord): RequestTarget {
+    const raw = record.path;
+    const ordinary = raw.charCodeAt(0) === 47 && methodNumbers.has(record.method) && record.method !== 'CONNECT';
+    // What the method and host of a request say about its target is worth no cache entry: such requests are rare.
+    if (!ordinary) return readRequestTarget(record.method, raw, record.authority, pseudonyms.key(ValueKind.Path));
+    let target = targets.get(raw);
+    if (!target) {
+      target = readRequestTarget('GET', raw, record.authority, pseudonyms.key(ValueKind.Path));
+      targets.set(raw, target);
+    }
+    return target;
+  }
+
+  function sourceOf(name: string): number {
+    let index = sources.get(name);
+    if (index === undefined) {
+      index = sources.size < maxSources ? sources.size + 1 : 0;
+      if (index > 0) sources.set(name, index);
+    }
+    return index;
+  }
+
+  /** Fills the principals of the rules; returns the verified flags. */
+  function fillPrincipals(
+    context: ApiContext,
+    record: AccessRecord,
+    u32: Uint32Array,
+    base: number,
+    at: number,
+    accepted: boolean,
+  ): number {
+    let verified = 0;
+    let taken = 0;
+    for (const extractor of context.extractors) {
+      const bit = 1 << extractor.kind;
+      if ((taken & bit) !== 0) continue;
+      const value = extractor.read(record);
+      if (value === '') continue;
+      taken |= bit;
+      const field = principalFields[extractor.kind] as { offset: number; verified: number };
+      hash(extractor.kind as ValueKind, value, at);
+      u32[base + field.offset] = digest.lo;
+      u32[base + field.offset + 1] = digest.hi;
+      // A credential proves itself by being accepted; a name proves nothing, Envoy must vouch for it.
+      const proven = extractor.vouched || (accepted && extractor.kind !== PrincipalKind.USER);
+      if (proven) verified |= field.verified;
+      if (extractor.matchAs !== 'none') {
+        const kept = extractor.matchAs === 'value' ? value : value.slice(0, extractor.matchCharacters);
+        const kind = extractor.kind as ValueKind;
+        // Always put: a value that was claimed before may be vouched for only now.
+        if (extractor.vouched || !escrow.touch(kind, digest.lo, digest.hi)) {
+          escrow.put(kind, digest.lo, digest.hi, kept, extractor.vouched, extractor.matchAs);
+        }
+      } else if (escrow.retain === 'all') keep(extractor.kind as ValueKind, value);
+    }
+    if ((taken & (1 << PrincipalKind.USER)) === 0 && record.logUser !== '' && record.logUser.length <= 256) {
+      hash(ValueKind.User, record.logUser, at);
+      u32[base + F.user] = digest.lo;
+      u32[base + F.user + 1] = digest.hi;
+      if (escrow.retain === 'all') keep(ValueKind.User, record.logUser);
+    }
+    if ((taken & (1 << PrincipalKind.WORKLOAD)) === 0 && record.peerCertificate !== '') {
+      hash(ValueKind.Workload, record.peerCertificate, at);
+      u32[base + F.workload] = digest.lo;
+      u32[base + F.workload + 1] = digest.hi;
+    }
+    return verified;
+  }
+
+  function keep(kind: ValueKind, value: string): void {
+    if (!escrow.touch(kind, digest.lo, digest.hi)) escrow.put(kind, digest.lo, digest.hi, value, false, 'none');
+  }
+
+  /** Fills account, amount, counterparty and, at a successful login, the session it began; returns flags. */
+  function fillFlow(
+    context: ApiContext,
+    flow: CompiledFlow,
+    record: AccessRecord,
+    target: RequestTarget,
+    u32: Uint32Array,
+    f64: Float64Array,
+    base: number,
+    at: number,
+    refused: boolean,
+  ): number {
+    const account = flow.account(record, target.query);
+    if (account !== '') {
+      hash(ValueKind.Account, account, at);
+      u32[base + F.account] = digest.lo;
+      u32[base + F.account + 1] = digest.hi;
+      if (escrow.retain === 'all') keep(ValueKind.Account, account);
+    }
+    const counterparty = flow.counterparty(record, target.query);
+    if (counterparty !== '') {
+      hash(ValueKind.Counterparty, counterparty, at);
+      u32[base + F.counterparty] = digest.lo;
+      u32[base + F.counterparty + 1] = digest.hi;
+    }
+    f64[(base + F.amount) >> 1] = flow.amount(record, target.query);
+    const kinds = (u32[base + F.kinds] as number) | (flow.type << 8);
+    u32[base + F.kinds] = kinds;
+    // What Picket refused never reached the application: no outcome, and nothing to learn from.
+    if (refused) return 0;
+    let outcome: Outcome;
+    let flags = 0;
+    const setCookie = record.responseHeaders.get('set-cookie');
+    if (flow.declaredOutcome) outcome = flow.declaredOutcome(record);
+    else {
+      outcome = flow.learner.judge({
+        status: record.status,
+        path: target.path,
+        location: record.responseHeaders.get('location') ?? '',
+        setsCookie: setCookie !== undefined ? true : record.responseHeaders.size > 0 ? false : undefined,
+        responseBytes: record.responseBytes,
+        source: hashKey(
+          ((u32[base + F.address] as number) ^ (u32[base + F.account] as number)) >>> 0,
+          ((u32[base + F.address + 1] as number) ^ (u32[base + F.account + 1] as number)) >>> 0,
+        ),
+        at,
+      });
+      if (outcome !== Outcome.unknown) flags = Flag.outcomeLearned;
+    }
+    u32[base + F.kinds] = (kinds | (outcome << 16)) >>> 0;
+    if (flow.type === FlowType.LOGIN && outcome === Outcome.success && context.sessionCookie !== '') {
+      const session = setCookieOf(setCookie, context.sessionCookie);
+      if (session !== '' && session.length <= 4096) {
+        hash(ValueKind.Session, session, at);
+        u32[base + F.session] = digest.lo;
+        u32[base + F.session + 1] = digest.hi;
+        flags |= Flag.sessionVerified;
+      }
+    }
+    return flags;
+  }
+
+  function fillDevice(record: AccessRecord, agent: UserAgentFacts, u32: Uint32Array, base: number, at: number): void {
+    const fingerprint = record.ja4 !== '' ? record.ja4 : record.ja3;
+    let lo = agent.lo;
+    let hi = agent.hi;
+    if (fingerprint !== '' && fingerprint.length <= 128) {
+      hash(ValueKind.Ja4, fingerprint, at);
+      if (record.ja4 !== '') {
+        u32[base + F.ja4] = digest.lo;
+        u32[base + F.ja4 + 1] = digest.hi;
+        if (!escrow.touch(ValueKind.Ja4, digest.lo, digest.hi)) {
+          escrow.put(ValueKind.Ja4, digest.lo, digest.hi, record.ja4, false, 'value');
+        }
+      }
+      // Both are outputs of a keyed PRF, so their mix is one too.
+      lo = (Math.imul(lo, 0x85ebca6b) ^ digest.lo) >>> 0;
+      hi = (Math.imul(hi, 0xc2b2ae35) ^ digest.hi) >>> 0;
+    }
+    u32[base + F.device] = lo;
+    u32[base + F.device + 1] = hi;
+    if (escrow.retain === 'all' && (lo | hi) !== 0 && !escrow.touch(ValueKind.Device, lo, hi)) {
+      escrow.put(ValueKind.Device, lo, hi, `${fingerprint} ${record.userAgent.slice(0, 1024)}`.trim(), false, 'none');
+    }
+  }
+
+  /** Exemptions and lists; returns flags. */
+  function standingFlags(
+    context: ApiContext,
+    record: AccessRecord,
+    facts: AddressFacts,
+    u32: Uint32Array,
+    base: number,
+    at: number,
+  ): number {
+    const { standing } = context;
+    restoreAddress(facts);
+    let until = Math.max(standing.exemptAddressUntil(), standing.exemptWorkloadUntil(record.peerCertificate));
+    for (const kind of [1, 2, 3, 4, 5, 8]) {
+      const offset = kind === 5 ? F.device : (principalFields[kind] as { offset: number }).offset;
+      const lo = u32[base + offset] as number;
+      const hi = u32[base + offset + 1] as number;
+      if ((lo | hi) === 0) continue;
+      // A user nobody vouched for would make an exemption anybody's.
+      if (kind === PrincipalKind.USER && ((u32[base + F.flags] as number) & Flag.userVerified) === 0) continue;
+      until = Math.max(until, standing.exemptPrincipalUntil(kind, lo, hi));
+    }
+    let flags = until > at ? Flag.exempt : 0;
+    const addressWeight = standing.addressWeight();
+    if (addressWeight > 0) standing.remember(PrincipalKind.ADDRESS, facts.lo, facts.hi, addressWeight);
+    const agentWeight = record.userAgent === '' ? 0 : standing.userAgentWeight(record.userAgent);
+    if (agentWeight > 0) {
+      standing.remember(PrincipalKind.ADDRESS, facts.lo, facts.hi, agentWeight);
+      standing.remember(
+        PrincipalKind.DEVICE,
+        u32[base + F.device] as number,
+        u32[base + F.device + 1] as number,
+        agentWeight,
+      );
+    }
+    const tokenLo = u32[base + F.token] as number;
+    const tokenHi = u32[base + F.token + 1] as number;
+    const tokenWeight = (tokenLo | tokenHi) === 0 ? 0 : standing.tokenWeight(tokenLo, tokenHi);
+    if (tokenWeight > 0) standing.remember(PrincipalKind.TOKEN, tokenLo, tokenHi, tokenWeight);
+    if (addressWeight + agentWeight + tokenWeight > 0) flags |= Flag.listed;
+    return flags;
+  }
+
+  /** The object of the request and how far it is from the one before; returns flags. */
+  function fillObject(
+    context: ApiContext,
+    method: string,
+    path: string,
+    scope: string,
+    u32: Uint32Array,
+    f64: Float64Array,
+    base: number,
+    flags: number,
+  ): number {
+    const object = context.objects.find(method, path, scope, context.operations.variable);
+    if (!object) return 0;
+    u32[base + F.object] = object.lo;
+    u32[base + F.object + 1] = object.hi;
+    const acting =
+      (flags & Flag.userVerified) !== 0
+        ? F.user
+        : (flags & Flag.tokenVerified) !== 0
+          ? F.token
+          : (flags & Flag.sessionVerified) !== 0
+            ? F.session
+            : (flags & Flag.appVerified) !== 0
+              ? F.app
+              : F.address;
+    f64[(base + F.objectDelta) >> 1] = steps.step(
+      u32[base + acting] as number,
+      u32[base + acting + 1] as number,
+      scope === '' ? context.api : scope,
+      object.text,
+    );
+    return object.inferred ? Flag.objectInferred : 0;
+  }
+
+  return {
+    setPolicies(next) {
+      policies = [...next];
+      compile();
+    },
+    setKeyRing(keys) {
+      pseudonyms = createPseudonymiser(keys, (m) => options.onMigrate?.(m));
+      steps = createObjectSteps(pseudonyms.key(ValueKind.Object));
+      addresses.clear();
+      longTexts.clear();
+      compile();
+    },
+    keyId: () => pseudonyms.keyId,
+    identify(record, batch, eventAt, givenFlags) {
+      if (!record.finished) return drop('unfinished');
+      if (record.path === '' && record.method === '' && record.authority === '') return drop('missing_properties');
+      const target = targetOf(record);
+      const context = table.find(record.authority, target.path);
+      if (!context) return drop('no_api');
+
+      const base = batch.append();
+      const { u32, f64 } = batch;
+      batch.requestIds[batch.length - 1] = record.requestId;
+      const methodNumber = methodNumbers.get(record.method) ?? 0;
+      const method = methods[methodNumber] as string;
+      const refused = record.responseCodeDetails !== '' && record.responseCodeDetails.includes('dec-');
+      const accepted = !refused && record.status > 0 && record.status !== 401 && record.status !== 403;
+      let flags = givenFlags;
+
+      f64[(base + F.eventAt) >> 1] = eventAt;
+      f64[(base + F.startedAt) >> 1] = record.startedAtMs;
+      f64[(base + F.arrivedAt) >> 1] = record.arrivedAtMs;
+      f64[(base + F.durationMs) >> 1] = record.durationMs;
+      f64[(base + F.upstreamMs) >> 1] = record.upstreamMs;
+      f64[(base + F.requestBytes) >> 1] = record.requestBytes;
+      f64[(base + F.responseBytes) >> 1] = record.responseBytes;
+      f64[(base + F.amount) >> 1] = Number.NaN;
+      f64[(base + F.objectDelta) >> 1] = Number.NaN;
+      u32[base + F.api] = context.lo;
+      u32[base + F.api + 1] = context.hi;
+      u32[base + F.status] = record.status;
+      u32[base + F.kinds] = (methodNumber | ((feedNumbers.get(record.feed) ?? 0) << 24)) >>> 0;
+      u32[base + F.source] = sourceOf(record.source);
+      u32[base + F.path] = (target.pathLo ^ context.lo) >>> 0;
+      u32[base + F.path + 1] = (target.pathHi ^ context.hi) >>> 0;
+      u32[base + F.target] = (target.targetLo ^ context.lo) >>> 0;
+      u32[base + F.target + 1] = (target.targetHi ^ context.hi) >>> 0;
+      u32[base + F.headerShape] = shapes.read(record);
+
+      const facts = addressOf(record.remoteAddress === '' ? record.directAddress : record.remoteAddress, eventAt);
+      u32[base + F.address] = facts.lo;
+      u32[base + F.address + 1] = facts.hi;
+      u32[base + F.network] = facts.networkLo;
+      u32[base + F.network + 1] = facts.networkHi;
+      const agent = userAgentOf(record.userAgent, eventAt);
+      u32[base + F.userAgent] = agent.lo;
+      u32[base + F.userAgent + 1] = agent.hi;
+      fillDevice(record, agent, u32, base, eventAt);
+      flags |= fillPrincipals(context, record, u32, base, eventAt, accepted);
+
+      if (refused) flags |= Flag.refusedByPicket;
+      if (target.staticAsset) flags |= Flag.staticAsset;
+      if (agent.declaredBot) flags |= Flag.declaredBot;
+      if (record.referer !== '') flags |= Flag.hasReferer;
+      if (record.requestHeaders.has('cookie')) flags |= Flag.hasCookie;
+
+      const flow = context.flows.list.length === 0 ? undefined : context.flows.match(method, target.path);
+      if (flow) flags |= fillFlow(context, flow, record, target, u32, f64, base, eventAt, refused);
+      else if (method === 'GET' && record.status === 200 && context.flows.list.length > 0) {
+        context.flows.formOf(target.path)?.learner.sawForm(record.responseBytes);
+      }
+
+      // A refusal of ours says nothing about the path.
+      const operation = context.operations.resolve(
+        method,
+        target.path,
+        refused ? 0 : record.status,
+        eventAt,
+        target.staticAsset,
+      );
+      if (operation) {
+        u32[base + F.operation] = operation.lo;
+        u32[base + F.operation + 1] = operation.hi;
+        if (operation.declared) flags |= Flag.declaredOperation;
+      } else flags |= Flag.unknownOperation;
+      if (!target.staticAsset) {
+        flags |= fillObject(context, method, target.path, operation?.objectScope ?? '', u32, f64, base, flags);
+      }
+
+      let signals = target.signals;
+      if (record.status >= 400 && !refused) signals |= target.signalsWhenRefused;
+      if (agent.knownTool) signals |= Signal.knownTool;
+      if (agent.hostile) signals |= Signal.codeInjection;
+      // The block editor of WordPress lists users for its own staff.
+      if ((signals & Signal.userEnumeration) !== 0 && record.referer.includes('/wp-admin/')) {
+        signals &= ~Signal.userEnumeration;
+      }
+      u32[base + F.signals] = signals;
+      u32[base + F.flags] = flags;
+      if (!context.standing.empty) {
+        flags |= standingFlags(context, record, facts, u32, base, eventAt);
+        u32[base + F.flags] = flags;
+      }
+      linker.read(u32, f64, base);
+      return undefined;
+    },
+    learning: (api) =>
+      contexts.get(api)?.flows.list.map((flow) => ({
+        flow: flow.name,
+        declared: flow.declaredOutcome !== undefined,
+        answers: flow.learner.learned(),
+      })) ?? [],
+    matchKey: (api, kind, lo, hi) => resolveMatchKey(escrow, contexts.get(api)?.policy, kind, lo, hi),
+    reputationOf: (api, kind, lo, hi) => contexts.get(api)?.standing.weightOf(kind, lo, hi) ?? 0,
+    oversizedValues: () => oversized,
+    toJSON() {
+      const state: IdentifierState = { version: 1, learners: [] };
+      for (const [api, context] of contexts) {
+        for (const flow of context.flows.list) {
+          if (!flow.declaredOutcome) state.learners.push([api, flow.name, flow.type, flow.learner.toJSON()]);
+        }
+      }
+      return state;
+    },
+    restore(state) {
+      savedStates.clear();
+      for (const [api, name, , saved] of state.learners) savedStates.set(`${api}\0${name}`, saved);
+      compile();
+    },
+  };
+}
+
+/** Puts a remembered address where prefix tables look. */
+function restoreAddress(facts: AddressFacts): void {
+  address.family = facts.family;
+  address.a = facts.a;
+  address.b = facts.b;
+  address.c = facts.c;
+  address.d = facts.d;
+}

@@ -1,0 +1,101 @@
+/** Which object a request touches: declared by rule, or inferred from an operation whose variable is an identifier. */
+import type { ObjectRule } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { isIdentifier } from '../operations/segment.ts';
+import { createTemplateTrie, type TemplateTrie } from '../operations/template-trie.ts';
+import { createGenerationMap } from './generation-map.ts';
+import { digest, type SipKey, siphash, siphashScoped } from './siphash.ts';
+
+/** The last object found. */
+export interface FoundObject {
+  lo: number;
+  hi: number;
+  /** Raw id, for numbers and for the escrow; not kept. */
+  text: string;
+  inferred: boolean;
+}
+
+export interface ObjectFinder {
+  /** Null: the request touches none. The result is reused by the next call. */
+  find(method: string, path: string, scope: string, variable: string): FoundObject | null;
+}
+
+interface Rule {
+  kind: string;
+  variable: string;
+}
+
+/** @param api id words: two APIs may number their objects alike. */
+export function createObjectFinder(
+  rules: readonly ObjectRule[],
+  api: { lo: number; hi: number },
+  key: SipKey,
+): ObjectFinder {
+  const trie: TemplateTrie<Rule> = createTemplateTrie();
+  for (const rule of rules) {
+    trie.add(rule.method.toUpperCase(), rule.path, { kind: rule.kind, variable: rule.variable });
+  }
+  const found: FoundObject = { lo: 0, hi: 0, text: '', inferred: false };
+
+  function take(scope: string, text: string, inferred: boolean): FoundObject {
+    siphashScoped(key, api.lo, api.hi, `${scope}\0${text}`);
+    found.lo = digest.lo;
+    found.hi = digest.hi;
+    found.text = text;
+    found.inferred = inferred;
+    return found;
+  }
+
+  return {
+    find(method, path, scope, variable) {
+      const match = trie.match(method, path);
+      if (match) {
+        const at = match.names.indexOf(match.value.variable);
+        const text = at < 0 ? '' : (match.variables[at] as string);
+        return text === '' ? null : take(match.value.kind, text, false);
+      }
+      if (scope === '' || variable === '' || !isIdentifier(variable)) return null;
+      return take(scope, variable, true);
+    },
+  };
+}
+
+export interface ObjectSteps {
+  /** Numeric distance to the object that this principal touched before in this scope; NaN when unknown. */
+  step(principalLo: number, principalHi: number, scope: string, text: string): number;
+}
+
+/** @param capacity principal and scope pairs per generation. */
+export function createObjectSteps(key: SipKey, capacity = 131_072): ObjectSteps {
+  const last = createGenerationMap<number, number>(capacity);
+  const scopes = createGenerationMap<string, number>(4096, (k) => k.length);
+  return {
+    step(lo, hi, scope, text) {
+      const value = trailingNumber(text);
+      if (Number.isNaN(value)) return Number.NaN;
+      let mark = scopes.get(scope);
+      if (mark === undefined) {
+        siphash(key, scope);
+        mark = digest.lo;
+        scopes.set(scope, mark);
+      }
+      const slot = ((hi ^ mark) >>> 0) * 0x200000 + (lo >>> 11);
+      const before = last.get(slot);
+      last.set(slot, value);
+      return before === undefined ? Number.NaN : value - before;
+    },
+  };
+}
+
+/** "inv_1042" and "1042" are 1042; NaN without digits at the end or past 2^53. */
+export function trailingNumber(text: string): number {
+  let from = text.length;
+  while (from > 0) {
+    const c = text.charCodeAt(from - 1);
+    if (c < 48 || c > 57) break;
+    from--;
+  }
+  if (from === text.length || text.length - from > 15) return Number.NaN;
+  // Hex and random ids end in digits by chance: only a number, or a name and a number, counts.
+  if (/[a-z]\d|\d[a-z]/i.test(text.slice(0, from)) || /\d/.test(text.slice(0, from))) return Number.NaN;
+  return Number(text.slice(from));
+}

@@ -1,0 +1,92 @@
+/** The request target taken apart once, and all that depends on it alone; cached per text by the identifier. */
+import { Signal } from '../observation.ts';
+import type { SipKey } from './siphash.ts';
+import { digest, siphash } from './siphash.ts';
+import { readSignals } from './signals.ts';
+
+/** Longest target kept; a longer one is cut and marked malformed. */
+const maxLength = 8192;
+
+const assets =
+  /\.(?:css|js|mjs|map|png|jpe?g|gif|svg|ico|webp|avif|bmp|tiff?|woff2?|ttf|otf|eot|mp4|webm|ogg|mp3|m4a|wav|wasm|cur)$/i;
+
+export interface RequestTarget {
+  /** Without query, as sent; "/" when empty. */
+  path: string;
+  /** Without "?"; "" when none. */
+  query: string;
+  pathLo: number;
+  pathHi: number;
+  targetLo: number;
+  targetHi: number;
+  /** `Signal` bits: whatever the answer, and only when the request was refused. */
+  signals: number;
+  signalsWhenRefused: number;
+  staticAsset: boolean;
+}
+
+/**
+ * @param authority host the request named elsewhere; an absolute target for another host asks for a proxy.
+ */
+export function readRequestTarget(method: string, raw: string, authority: string, key: SipKey): RequestTarget {
+  let text = raw.length > maxLength ? raw.slice(0, maxLength) : raw;
+  let signals = raw.length > maxLength ? Signal.malformedRequest : 0;
+  if (method === 'CONNECT') signals |= Signal.openProxy;
+  const scheme = /^https?:\/\//i.exec(text);
+  if (scheme) {
+    const end = text.slice(scheme[0].length).search(/[/?]/);
+    const host = end < 0 ? text.slice(scheme[0].length) : text.slice(scheme[0].length, scheme[0].length + end);
+    if (authority === '' || hostOnly(host) !== hostOnly(authority)) signals |= Signal.openProxy;
+    text = end < 0 ? '/' : text.slice(scheme[0].length + end);
+    if (text.charCodeAt(0) === 63) text = `/${text}`;
+  }
+  const fragment = text.indexOf('#');
+  const whole = fragment < 0 ? text : text.slice(0, fragment);
+  const question = whole.indexOf('?');
+  const path = (question < 0 ? whole : whole.slice(0, question)) || '/';
+  const query = question < 0 ? '' : whole.slice(question + 1);
+  const content = readSignals(method, text);
+  siphash(key, path);
+  const pathLo = digest.lo;
+  const pathHi = digest.hi;
+  if (query !== '') siphash(key, whole);
+  return {
+    path,
+    query,
+    pathLo,
+    pathHi,
+    targetLo: digest.lo,
+    targetHi: digest.hi,
+    signals: signals | content.always,
+    signalsWhenRefused: content.whenRefused,
+    staticAsset: assets.test(path),
+  };
+}
+
+function hostOnly(authority: string): string {
+  return authority.replace(/:\d*$/, '').toLowerCase();
+}
+
+/** Value of a query parameter, decoded; "" when absent. Never throws. */
+export function queryValue(query: string, name: string): string {
+  let from = 0;
+  while (from <= query.length) {
+    let end = query.indexOf('&', from);
+    if (end < 0) end = query.length;
+    if (query.startsWith(name, from) && query.charCodeAt(from + name.length) === 61) {
+      return decodeComponent(query.slice(from + name.length + 1, end));
+    }
+    from = end + 1;
+  }
+  return '';
+}
+
+function decodeComponent(text: string): string {
+  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text;
+  if (!spaced.includes('%')) return spaced;
+  try {
+    return decodeURIComponent(spaced);
+  } catch {
+    return spaced;
+  }
+}

@@ -1,0 +1,31 @@
+/** What a user agent says about itself. It is a claim, never a proof: both answers only colour other evidence. */
+
+/** Scanners and attack tools that ship with a name of their own. Ordinary HTTP clients (curl, python) are not here. */
+const tools =
+  /sqlmap|nikto|nmap|masscan|zgrab|zmap|nuclei|projectdiscovery|wpscan|dirbuster|gobuster|dirsearch|feroxbuster|fuzz faster|\bffuf\b|wfuzz|acunetix|netsparker|invicti|nessus|openvas|w3af|havij|jorgee|arachni|skipfish|whatweb|zmeu|morfeus|muieblackcat|commix|\bhydra\b|l9explore|l9tcpid|l9scan|leakix|jaeles|burpcollaborator|burpsuite|paros\/|owasp zap|\bzap\/|brutus|cgichk|webshag|grendel-scan|vega\/|httprint|metasploit|blackwidow|grabber\/|xsser|xspider|sqlninja|absinthe|pangolin\/|bsqlbf|webinspect|appscan|expanse, a palo alto|censysinspect|internet-measurement|report runner|hello, ?world|mozilla\/5\.0 jorgee|\bkscan\b|\bgoby\b|\bxray\/|dirb\/|wpscan|joomscan|droopescan|cmsmap|python-masscan|webdav-miniredir-scan/;
+
+/** Shapes by which crawlers, feed readers, link checkers and monitors name themselves. */
+const bots =
+  /bot\b|bot[/_;-]|crawler|spider|slurp|\+https?:\/\/|feed(ly|bin|fetcher|reader|parser|burner|validator|wrangler|press|demon)|\brss\b|newsblur|netnewswire|inoreader|theoldreader|miniflux|freshrss|tiny tiny rss|liferea|akregator|pingdom|uptime|statuscake|site24x7|monitor|nagios|check_http|icinga|zabbix|prometheus|blackbox|datadog|newrelic|gomez|catchpoint|kube-probe|elb-healthchecker|googlehc|health-?check|haproxy|facebookexternalhit|whatsapp|telegrambot|twitterbot|embedly|ia_archiver|archive\.org|heritrix|mediapartners|adsbot|apis-google|google-read-aloud|google-inspectiontool|googleother|lighthouse|chrome-lighthouse|pagespeed|gtmetrix|w3c_validator|w3c-checklink|wordpress\/\d|jetpack|letsencrypt|let's encrypt|validation server|blogtrottr|podcast|apple-pubsub|bingpreview|yandex(images|metrika|direct)|duckduckgo|qwantify|seznam|baiduspider|sogou|petalbot|mastodon\/|pleroma|misskey|akkoma|matrix-synapse|matrix-media|slack-imgproxy|slackbot|discordbot|linkchecker|ahrefs|semrush|dotbot|mj12|screaming frog/;
+
+export interface UserAgentFacts {
+  lo: number;
+  hi: number;
+  /** Says it is a crawler, feed reader or monitor. */
+  declaredBot: boolean;
+  /** Names a known attack tool. */
+  knownTool: boolean;
+  /** Carries an expression that a logging library or shell would run. */
+  hostile: boolean;
+}
+
+export function readUserAgent(userAgent: string, lo: number, hi: number): UserAgentFacts {
+  const text = (userAgent.length > 512 ? userAgent.slice(0, 512) : userAgent).toLowerCase();
+  return {
+    lo,
+    hi,
+    declaredBot: bots.test(text),
+    knownTool: tools.test(text),
+    hostile: text.includes('${jndi:') || text.includes('() {') || text.includes('<?php') || text.includes('${${'),
+  };
+}
