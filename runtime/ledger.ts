@@ -31,6 +31,8 @@ export const dropReasons = [
   'key_table_full',
   'shutting_down',
   'bus_failed',
+  'not_http',
+  'not_downstream',
 ] as const;
 export type DropReason = (typeof dropReasons)[number];
 
