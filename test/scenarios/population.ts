@@ -67,7 +67,7 @@ function buildPerson(user: ShopUser, sharesWithAttackers: boolean, options: Popu
     sharesWithAttackers,
     pauseMs: temperament === 'powerUser' ? random.between(500, 900) : random.lognormal(6500, 0.4),
     typoRate: random.chance(0.05) ? 0.4 : 0.06,
-    sessionsPerDay: Math.min(6, random.lognormal(1.2, 0.5)),
+    sessionsPerDay: Math.min(8, random.lognormal(1.9, 0.5)),
     clientAt: sharesWithAttackers
       ? fixedClient(jar, options.plan.relay(), commonBrowser(random, options.releases))
       : personalClients(random, jar, temperament, options),

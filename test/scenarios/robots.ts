@@ -24,7 +24,7 @@ export function* monitoringProbe({ random, plan, window }: RobotOptions): Event 
     jar: createJar(),
   };
   const actor: Actor = { id: `probe/${client.address}`, label: 'benign', persona: 'probe' };
-  const everyMs = random.pick([10_000, 15_000, 30_000]);
+  const everyMs = random.pick([20_000, 30_000, 60_000]);
   for (let at = window.from + random.between(0, everyMs); at < window.until; at += everyMs + random.between(0, 40)) {
     yield { at, actor, client, method: 'GET', path: '/v1/products?page=0', authorized: false };
   }

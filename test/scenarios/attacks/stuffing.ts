@@ -23,6 +23,8 @@ export interface StuffingOptions extends LoginAttack {
   sharedShare?: number;
   /** 0 = a new address for each attempt. */
   addresses?: number;
+  /** Accounts whose leaked password still works; everybody else's has changed. */
+  reused?: readonly ShopUser[];
 }
 
 type Events = Generator<RequestEvent, undefined>;
@@ -40,13 +42,14 @@ export function* credentialStuffing(options: StuffingOptions): Events {
   const actor: Actor = { id: `stuffing/${random.hex(6)}`, label: 'credentialStuffing', persona: 'stuffing' };
   const known = random.sample(options.users, options.users.length);
   // Of a leak from elsewhere, some accounts exist here, and of those few still have the leaked password.
+  const reused = random.sample(options.reused ?? [], options.reused?.length ?? 0);
   const knownShare = random.between(0.25, 0.6);
   const reuseRate = random.between(0.002, 0.015);
   for (const at of paced(options)) {
-    const user = random.chance(knownShare) ? known.pop() : undefined;
-    const username = user?.username ?? strangerName(random);
-    const password = user !== undefined && random.chance(reuseRate) ? user.password : random.hex(10);
-    yield loginEvent(at, actor, source(), headers, username, password);
+    const hit = random.chance(reuseRate) ? reused.pop() : undefined;
+    const user = hit ?? (random.chance(knownShare) ? known.pop() : undefined);
+    const password = hit?.password ?? random.hex(10);
+    yield loginEvent(at, actor, source(), headers, user?.username ?? strangerName(random), password);
   }
 }
 

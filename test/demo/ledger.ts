@@ -1,0 +1,72 @@
+/** What the live traffic saw: who sent how much, who was refused, and when. */
+import type { HttpReply } from '../support/http-client.ts';
+import { refusedByEnvoy } from '../scenarios/drivers/live.ts';
+import type { AttackFamily, RequestEvent } from '../scenarios/request-event.ts';
+
+export interface Attempt {
+  sentAt: number;
+  endedAt: number;
+  refused: boolean;
+  status: number;
+}
+
+export interface TrafficLedger {
+  record(event: RequestEvent, reply: HttpReply, sentAt: number): void;
+  /** Abusive requests of one family in the order in which they ended. */
+  attempts(family: AttackFamily): readonly Attempt[];
+  ordinary(): OrdinaryTraffic;
+  /** Requests that got no answer at all, with the last reason. */
+  failures(): { count: number; last: string };
+}
+
+export interface OrdinaryTraffic {
+  users: number;
+  requests: number;
+  /** Requests of ordinary users that Envoy refused, and whose. */
+  refused: number;
+  refusedUsers: string[];
+  /** Requests of the busiest ordinary users, in descending order. */
+  busiest: number[];
+}
+
+export function createTrafficLedger(): TrafficLedger {
+  const attempts = new Map<AttackFamily, Attempt[]>();
+  const requestsByUser = new Map<string, number>();
+  const refusedUsers = new Set<string>();
+  let requests = 0;
+  let refused = 0;
+  const failures = { count: 0, last: '' };
+  return {
+    record(event, reply, sentAt) {
+      if (reply.status === 0) {
+        failures.count += 1;
+        failures.last = reply.error ?? '';
+      }
+      const { label, id, persona } = event.actor;
+      const isRefused = refusedByEnvoy(reply);
+      if (label !== 'benign') {
+        const list = attempts.get(label) ?? [];
+        list.push({ sentAt, endedAt: sentAt + reply.tookMs, refused: isRefused, status: reply.status });
+        attempts.set(label, list);
+        return;
+      }
+      // The owner of the stolen token loses it: that is the point, and no ordinary user.
+      if (persona === 'tokenOwner') return;
+      requests += 1;
+      requestsByUser.set(id, (requestsByUser.get(id) ?? 0) + 1);
+      if (isRefused) {
+        refused += 1;
+        refusedUsers.add(id);
+      }
+    },
+    attempts: (family) => attempts.get(family) ?? [],
+    ordinary: () => ({
+      users: requestsByUser.size,
+      requests,
+      refused,
+      refusedUsers: [...refusedUsers],
+      busiest: [...requestsByUser.values()].sort((a, b) => b - a).slice(0, 10),
+    }),
+    failures: () => failures,
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * `make demo`: Picket's whole path on a real Envoy, told in the terminal.
+ *
+ *   --seed TEXT   repeat a run; a new one is drawn otherwise
+ *   --keep        leave everything running at the end, until interrupted
+ *   --json FILE   write the result as JSON
+ *
+ * Exit code 0 when everything happened, 1 when something did not, 2 for a wrong call.
+ */
+import { randomInt } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { findTool } from '../support/tools.ts';
+import { createScreen } from './screen.ts';
+import { tellStory } from './story.ts';
+
+const screen = createScreen(process.stdout, () => performance.now());
+
+function readArguments() {
+  try {
+    const options = { seed: { type: 'string' }, keep: { type: 'boolean' }, json: { type: 'string' } } as const;
+    return parseArgs({ options }).values;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(2);
+  }
+}
+
+const { seed = String(randomInt(1, 1_000_000)), keep = false, json } = readArguments();
+const { missing } = findTool('envoy');
+if (missing !== undefined) {
+  process.stderr.write(`${missing}\n`);
+  process.exit(2);
+}
+
+try {
+  const result = await tellStory({
+    seed,
+    screen,
+    now: () => performance.timeOrigin + performance.now(),
+    ...(keep ? { beforeStop: waitForInterrupt } : {}),
+  });
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+  process.exitCode = result.ok ? 0 : 1;
+} catch (error) {
+  screen.settle();
+  process.stderr.write(`the demo broke off: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function waitForInterrupt(where: { trafficUrl: string; adminUrl: string; folder: string }): Promise<void> {
+  screen.line('\nEverything keeps running until you press Ctrl-C:');
+  screen.line(`  the shop behind Envoy  ${where.trafficUrl}/v1/products`);
+  screen.line(`  Picket                 ${where.adminUrl}/`);
+  screen.line(`  logs and data          ${where.folder}`);
+  await new Promise<void>((resolve) => {
+    process.once('SIGINT', resolve);
+    process.once('SIGTERM', resolve);
+  });
+}

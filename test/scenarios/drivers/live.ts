@@ -1,0 +1,89 @@
+/**
+ * Plays event streams as real HTTP requests at the time each event names. Every address is really bound, connections
+ * are kept as long as an actor stays at an address.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createHttpClient, type HttpClient, type HttpReply } from '../../support/http-client.ts';
+import type { EventStream, RequestEvent } from '../request-event.ts';
+import { keepReply, requestHeaders } from './exchange.ts';
+
+export interface LiveOptions {
+  host?: string;
+  port: number;
+  /** `host` header of the requests. */
+  authority?: string;
+  onReply: (event: RequestEvent, reply: HttpReply, sentAt: number) => void;
+  /** No new request starts after it is aborted; `run` resolves when the last reply is in. */
+  signal: AbortSignal;
+  /** Unix milliseconds. */
+  now: () => number;
+}
+
+export interface LiveDriver {
+  /** Plays one stream to its end. Requests of one client follow each other, as in a browser that waits for a page. */
+  run(stream: EventStream): Promise<void>;
+  close(): void;
+}
+
+/** Connections kept at once; beyond it the longest unused one is closed. */
+const maxClients = 4096;
+
+export function createLiveDriver(options: LiveOptions): LiveDriver {
+  const { port, host = '127.0.0.1', authority = 'shop.example', now, signal, onReply } = options;
+  const clients = new Map<string, HttpClient>();
+  const clientOf = (event: RequestEvent): HttpClient => {
+    const key = `${event.actor.id} ${event.client.address}`;
+    const known = clients.get(key);
+    // Re-inserted, so that the map's order is the order of use.
+    if (known !== undefined) clients.delete(key);
+    const client = known ?? createHttpClient({ host, port, localAddress: event.client.address });
+    clients.set(key, client);
+    if (clients.size > maxClients) {
+      const [oldest] = clients;
+      if (oldest !== undefined) {
+        clients.delete(oldest[0]);
+        oldest[1].close();
+      }
+    }
+    return client;
+  };
+  const send = async (event: RequestEvent): Promise<void> => {
+    const sentAt = now();
+    const call = { method: event.method, path: event.path, headers: { host: authority, ...requestHeaders(event) } };
+    const reply = await clientOf(event).send(event.body === undefined ? call : { ...call, body: event.body });
+    const setCookie = reply.headers['set-cookie'] ?? [];
+    keepReply(event, parseJson(reply.body), setCookie);
+    onReply(event, reply, sentAt);
+  };
+  return {
+    async run(stream) {
+      for (let next = stream.next(); !next.done && !signal.aborted; next = stream.next()) {
+        const event = next.value;
+        await sleep(Math.max(0, event.at - now()), undefined, { signal }).catch(() => undefined);
+        if (signal.aborted) return;
+        await send(event);
+      }
+    },
+    close() {
+      for (const client of clients.values()) client.close();
+      clients.clear();
+    },
+  };
+}
+
+/**
+ * Whether Envoy itself refused the request: a refusal without the header its router puts on every reply of an
+ * upstream.
+ */
+export function refusedByEnvoy(reply: HttpReply): boolean {
+  const isRefusal = reply.status === 403 || reply.status === 429;
+  return isRefusal && reply.headers['x-envoy-upstream-service-time'] === undefined;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return text === '' ? undefined : (JSON.parse(text) as unknown);
+  } catch {
+    return undefined;
+  }
+}
