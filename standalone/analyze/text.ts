@@ -2,7 +2,8 @@
 
 /** C0 and C1 controls, and characters that reorder or hide what stands beside them. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it is about
-const unsafe = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}\ud800-\udfff]/gu;
+const unsafe =
+  /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}\ud800-\udfff]/gu;
 
 /** Shows control and invisible characters as `\x1b` or `\u{202e}`. */
 export function visible(text: string): string {
@@ -15,7 +16,8 @@ export function visible(text: string): string {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: colours that this program put there
 const colour = /\u001b\[\d+(?:;\d+)*m/g;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
-const wide = /^(?:\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}])/u;
+const wide =
+  /^(?:\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}])/u;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: printable ASCII needs no segmenter
 const plain = /^[\x20-\x7e]*$/;
 

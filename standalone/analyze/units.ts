@@ -31,11 +31,21 @@ export function shareText(v: number | null): string {
   return `${percent >= 10 ? Math.round(percent) : percent.toFixed(1)} %`;
 }
 
-export function rateText(perSecond: number): string {
-  if (perSecond >= 1) return `${Number(perSecond.toPrecision(3))}/s`;
-  if (perSecond * 60 >= 1) return `${Number((perSecond * 60).toPrecision(2))}/min`;
-  if (perSecond * 3600 >= 1) return `${Number((perSecond * 3600).toPrecision(2))}/h`;
-  return `${Number((perSecond * 86_400).toPrecision(2))}/day`;
+/** Writes rates in the unit that suits the highest, so that a column of them compares. */
+export function rateFormat(highestPerSecond: number): (perSecond: number) => string {
+  const units: [string, number][] = [
+    ['s', 1],
+    ['min', 60],
+    ['h', 3600],
+    ['day', 86_400],
+  ];
+  const [unit, seconds] = units.find(([, s]) => highestPerSecond * s >= 1) ?? ['day', 86_400];
+  return (perSecond) => {
+    const rate = perSecond * seconds;
+    const text =
+      rate >= 100 ? countText(rate) : rate >= 0.01 || rate === 0 ? String(Number(rate.toPrecision(2))) : '<0.01';
+    return `${text}/${unit}`;
+  };
 }
 
 export function durationText(ms: number): string {

@@ -1,0 +1,150 @@
+/** The flags of `picket analyze`, checked before anything is read. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type LevelName, levelNames } from './result.ts';
+
+export interface AnalyzeOptions {
+  /** Paths, globs, `-` for standard input; as given, not expanded. At least one. */
+  files: string[];
+  format?: string;
+  manifests?: string;
+  manifestsOut?: string;
+  html?: string;
+  /** `-` is standard output, in place of the terminal report. */
+  json?: string;
+  csv?: string;
+  top: number;
+  /** Unix ms, inclusive. */
+  sinceMs?: number;
+  /** Unix ms, exclusive. */
+  untilMs?: number;
+  api?: string;
+  principal?: string;
+  pseudonymise: boolean;
+  failOn?: LevelName;
+  /** Absent: as many as serve the machine. */
+  workers?: number;
+  progress: boolean;
+}
+
+const examples = `
+Examples:
+  picket analyze access.log
+  picket analyze 'logs/access.log*' --html report.html
+  zcat access.log.gz | picket analyze - --since 2026-03-01T12:00 --top 20
+  picket analyze access.log --principal 203.0.113.7
+  picket analyze access.log --json=report.json --csv tables --pseudonymise
+  picket analyze access.log --manifests-out manifests && picket up manifests
+  picket analyze access.log --fail-on High
+
+Plain, gzip and zstd files are read, and several are merged by time. The format is told from the content.
+--json alone prints to standard output; a path after it is the file to write when it ends in .json and a
+log was named before. Write --json=FILE to leave no doubt.
+
+Exit codes: 0 it ran, 2 unusable input or options, 3 a principal reached the level of --fail-on.
+`;
+
+interface RawOptions extends Omit<AnalyzeOptions, 'files' | 'sinceMs' | 'untilMs' | 'json'> {
+  json?: string | true;
+  since?: number;
+  until?: number;
+}
+
+/** The command with its help; `act` gets options that are complete and in range. */
+export function defineAnalyze(act: (options: AnalyzeOptions) => Promise<void>): Command {
+  const command = new Command('analyze')
+    .description('Say from access logs who misuses an API, and how its operations do. Nothing is stored or sent.')
+    .argument('<FILE...>', 'access logs: paths, globs, or - for standard input')
+    .option('--format <name>', 'log format, or regex:<pattern with named groups>; default: told from the content')
+    .option('--manifests <dir>', 'state APIs and policies with this YAML instead of inferring them')
+    .option('--manifests-out <dir>', 'write starter YAML that picket up and Kubernetes accept')
+    .option('--html <file>', 'write a self-contained page with charts')
+    .option('--json [file]', 'write the result as JSON')
+    .option('--csv <dir>', 'write operations.csv, verdicts.csv, findings.csv and series.csv')
+    .option('--top <n>', 'rows per list on the terminal', wholeNumber(1, 100_000), 10)
+    .option('--since <time>', 'leave out requests before this time (RFC 3339; UTC without a zone)', parseTime)
+    .option('--until <time>', 'leave out requests from this time on', parseTime)
+    .option('--api <name>', 'report on this API or host only')
+    .option('--principal <value>', 'show one principal in full: its value, or the start of its pseudonym')
+    .option('--pseudonymise', 'hide users, addresses and other values in every report', false)
+    .addOption(new Option('--pseudonymize').implies({ pseudonymise: true }).hideHelp())
+    .option(
+      '--fail-on <level>',
+      `exit with 3 when a principal reaches it: ${levelNames.slice(1).join(', ')}`,
+      parseLevel,
+    )
+    .option('--workers <n>', 'worker threads', wholeNumber(0, 64))
+    .option('--no-progress', 'show no progress on standard error')
+    .addHelpText('after', examples)
+    .action(async (files: string[], raw: RawOptions) => {
+      const { since, until, json, ...rest } = raw;
+      if (since !== undefined && until !== undefined && since >= until)
+        command.error('error: --since must be before --until', { exitCode: 2 });
+      await act({
+        ...rest,
+        files,
+        ...(json === undefined ? {} : { json: json === true ? '-' : json }),
+        ...(since === undefined ? {} : { sinceMs: since }),
+        ...(until === undefined ? {} : { untilMs: until }),
+      });
+    });
+  command.exitOverride((error) => {
+    throw Object.assign(error, { exitCode: error.exitCode === 0 ? 0 : 2 });
+  });
+  const parse = command.parseOptions.bind(command);
+  command.parseOptions = (args) => parse(settleJson(args, command));
+  return command;
+}
+
+/**
+ * `--json access.log` must not write over the log, so the word after `--json` is only taken for a file to write when a
+ * log was named before and it ends in `.json`. What comes out has `=` throughout.
+ */
+function settleJson(args: string[], command: Command): string[] {
+  const out: string[] = [];
+  let named = false;
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? '';
+    if (arg === '--') return [...out, ...args.slice(i)];
+    const option = command.options.find((o) => o.long === arg);
+    if (arg === '--json') {
+      const next = args[i + 1];
+      const target = next === '-' && named ? '-' : named && next?.endsWith('.json') ? next : undefined;
+      out.push(`--json=${target ?? '-'}`);
+      if (target !== undefined) i++;
+    } else if (option?.required) {
+      out.push(arg, ...args.slice(i + 1, i + 2));
+      i++;
+    } else {
+      if (arg === '-' || !arg.startsWith('-')) named = true;
+      out.push(arg);
+    }
+  }
+  return out;
+}
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const n = Number(text);
+    if (!/^\d+$/.test(text) || n < least || n > most)
+      throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
+    return n;
+  };
+}
+
+/** A date, or a date and time with or without zone; UTC without. */
+export function parseTime(text: string): number {
+  const m = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:?\d{2})?)?$/i.exec(
+    text.trim(),
+  );
+  const day = m?.[1] ?? '';
+  const ms = m === null ? Number.NaN : Date.parse(`${day}T${m[2] ?? '00:00'}${m[3]?.toUpperCase() ?? 'Z'}`);
+  if (Number.isNaN(ms) || new Date(`${day}T00:00Z`).toISOString().slice(0, 10) !== day)
+    throw new InvalidArgumentError('Give a time as 2026-03-01T12:00:00Z or 2026-03-01.');
+  return ms;
+}
+
+function parseLevel(text: string): LevelName {
+  const level = levelNames.slice(1).find((l) => l.toLowerCase() === text.toLowerCase());
+  if (level === undefined) throw new InvalidArgumentError(`Give one of ${levelNames.slice(1).join(', ')}.`);
+  return level;
+}
