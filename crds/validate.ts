@@ -84,3 +84,14 @@ function unknownKind(kind: string, object: unknown): Validation {
   };
   return { defaulted: isRecord(object) ? structuredClone(object) : {}, errors: [error] };
 }
+
+/** What an object store must know of the kinds, in one value. */
+export const objectSchemas = {
+  apiVersion: API_VERSION,
+  kinds: kindNames,
+  picketKinds: picketWrittenKinds,
+  validate: validateObject,
+  listMapKeys,
+  /** Objects whose `file` names a text that belongs in `inline`. */
+  inlineFiles: [{ kind: 'ProtectedAPI', at: ['contract'] }],
+} as const;
