@@ -115,6 +115,21 @@ describe.skipIf(tool.missing !== undefined)(tool.missing ?? 'over a real NATS se
     });
   });
 
+  it('a full bucket refuses new values and forgets none, and a value too large is refused for good', async () => {
+    const bus = await open(shared);
+    const bucket = await bus.bucket('filling');
+    const value = new Uint8Array(900_000);
+    let stored = 0;
+    const fill = async (): Promise<void> => {
+      for (; stored < 1000; stored++) await bucket.put(`key${stored}`, value);
+    };
+    await expect(fill()).rejects.toMatchObject({ code: 'full', retriable: true });
+    expect(stored).toBeGreaterThan(100);
+    expect((await bucket.get('key0'))?.length).toBe(value.length);
+    await expect(bucket.put('large', new Uint8Array(3_000_000))).rejects.toMatchObject({ code: 'refused' });
+    await bus.close();
+  });
+
   it('says what to do when the server has no JetStream', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'picket-nats-'));
     const port = await freePort();
