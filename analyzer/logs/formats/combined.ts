@@ -22,13 +22,14 @@ import { applyRequestLine, unescapeLogText } from '../request-line.ts';
 import { numberIn, quoteEnd, splitFields, unquote } from '../split-fields.ts';
 
 export function createCombinedReader(): UnitReader {
-  return { read: readCombinedLine };
+  return { read: (line, sink) => readCombinedLine(line, sink, true) };
 }
 
 /** Brackets tried before a line is given up: prefixes such as `prog[123]:` and `[pod/name]` bring their own. */
 const maxBrackets = 6;
 
-export function readCombinedLine(line: string, sink: RecordSink): ReadOutcome {
+/** `wrapped`: the line may be quoted as a whole; unwrapped once, since each layer could hold another. */
+function readCombinedLine(line: string, sink: RecordSink, wrapped: boolean): ReadOutcome {
   let open = line.indexOf('[');
   let at = Number.NaN;
   let shaped = false;
@@ -46,9 +47,13 @@ export function readCombinedLine(line: string, sink: RecordSink): ReadOutcome {
   let quote = close + 1;
   while (line.charCodeAt(quote) === 32) quote++;
   const c = line.charCodeAt(quote);
-  if (c === 92 && line.charCodeAt(quote + 1) === 34) return readCombinedLine(unescapeLine(line), sink);
+  if (wrapped && c === 92 && line.charCodeAt(quote + 1) === 34) {
+    return readCombinedLine(unescapeLine(unwrapped(line)), sink, false);
+  }
   if (c !== 34) return 'unrecognised';
-  if (isCsvQuoted(line, quote)) return readCombinedLine(line.replaceAll('""', '"'), sink);
+  if (wrapped && isCsvQuoted(line, quote)) {
+    return readCombinedLine(unwrapped(line).replaceAll('""', '"'), sink, false);
+  }
   return readRest(line, open, at, quote, sink);
 }
 
@@ -61,6 +66,10 @@ function timeAt(line: string, i: number): number {
 function isCsvQuoted(line: string, quote: number): boolean {
   const c = line.charCodeAt(quote + 2);
   return line.charCodeAt(quote + 1) === 34 && c !== 32 && !Number.isNaN(c);
+}
+
+function unwrapped(line: string): string {
+  return line.startsWith('"') && line.endsWith('"') ? line.slice(1, -1) : line;
 }
 
 /** A line that was quoted as a whole, its quotes escaped with backslashes. */

@@ -45,7 +45,7 @@ const spellings: Readonly<Record<keyof typeof Column, string>> = {
   time: 'time_iso8601 @timestamp timestamp time time_local msec timestamp_ns ts date datetime eventtime event_time timelocal asctime logged_at',
   method:
     'method request_method requestmethod http_method req.method request.method http.request.method httprequest.requestmethod http.method verb cs_method :method',
-  path: 'x-envoy-original-path x-envoy-origin-path request_uri requesturi uri path request_path requestpath url_path req.url request.uri request.url request.path url.original http.target uri_path cs_uri_stem endpoint :path req.path httppath',
+  path: 'x-envoy-original-path x-envoy-origin-path request_uri requesturi uri path request_path requestpath url_path req.url request.uri request.url request.path url.original url.path http.target uri_path cs_uri_stem endpoint :path req.path httppath',
   query: 'query_string querystring args query url.query uri_query',
   request: 'request request_line requestline req http_request',
   status:

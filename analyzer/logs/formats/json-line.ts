@@ -72,10 +72,7 @@ function tryParse(text: string): Record<string, unknown> | undefined {
 
 /** What NGINX writes without `escape=json`: `\x22` escapes, and nothing or `-` where an unquoted variable is empty. */
 function repairJson(text: string): string {
-  return text
-    .replace(/\\x([0-9a-fA-F]{2})/g, '\\u00$1')
-    .replace(/: ?-? ?([,}])/g, ':null$1')
-    .replace(/: ?0+(\d)/g, ':$1');
+  return text.replace(/\\x([0-9a-fA-F]{2})/g, '\\u00$1').replace(/: ?-? ?([,}])/g, ':null$1');
 }
 
 function readRow(row: Row, sink: RecordSink, headerSets: Map<string, ReadonlySet<string>>): ReadOutcome {

@@ -1,0 +1,423 @@
+import { expect, it } from 'vitest';
+import { collectRecords } from './collect-records.ts';
+import { createAutoReader, createLineReader, type LineFormat } from './formats.ts';
+import { createRegexReader } from './formats/custom-regex.ts';
+
+type Expected = Record<string, unknown>;
+
+const noon = Date.UTC(2024, 0, 31, 12, 0, 0);
+
+/** [what it shows, format, line, fields] */
+const cases: readonly (readonly [string, LineFormat, string, Expected])[] = [
+  [
+    'a combined line',
+    'combined',
+    '203.0.113.9 - alice [31/Jan/2024:13:00:00 +0100] "GET /a?b=1 HTTP/1.1" 200 12 "https://r.example/" "UA/1.0"',
+    {
+      remoteAddress: '203.0.113.9',
+      logUser: 'alice',
+      startedAtMs: noon,
+      method: 'GET',
+      path: '/a?b=1',
+      status: 200,
+      responseBytes: 12,
+      referer: 'https://r.example/',
+      userAgent: 'UA/1.0',
+      durationMs: Number.NaN,
+    },
+  ],
+  [
+    'a common line with nothing sent',
+    'combined',
+    '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "HEAD / HTTP/1.0" 304 -',
+    { method: 'HEAD', status: 304, responseBytes: 0, userAgent: '' },
+  ],
+  [
+    'a virtual host and IPv6',
+    'combined',
+    'shop.example:443 2001:db8::7 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/2.0" 200 1 "-" "-"',
+    { authority: 'shop.example:443', remoteAddress: '2001:db8::7' },
+  ],
+  [
+    'a virtual host that is an address',
+    'combined',
+    '192.0.2.1:80 203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1',
+    { authority: '192.0.2.1:80', remoteAddress: '203.0.113.9' },
+  ],
+  [
+    'IPv4 mapped into IPv6',
+    'combined',
+    '::ffff:203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1',
+    { remoteAddress: '203.0.113.9' },
+  ],
+  [
+    'a host name for the address',
+    'combined',
+    'dial-in.example.net - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.0" 200 1',
+    { remoteAddress: 'dial-in.example.net', authority: '' },
+  ],
+  [
+    'a quoted address',
+    'combined',
+    '"203.0.113.9" - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1',
+    { remoteAddress: '203.0.113.9' },
+  ],
+  [
+    'a stray leading quote',
+    'combined',
+    '"203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "UA"',
+    { remoteAddress: '203.0.113.9', userAgent: 'UA' },
+  ],
+  [
+    'a line that a spreadsheet quoted',
+    'combined',
+    '"203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] ""GET /x HTTP/1.1"" 200 1 ""-"" ""UA"""',
+    { path: '/x', userAgent: 'UA' },
+  ],
+  [
+    'a line with all quotes escaped',
+    'combined',
+    '"203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] \\"GET /x HTTP/1.1\\" 200 1 \\"-\\" \\"UA\\""',
+    { path: '/x', status: 200 },
+  ],
+  [
+    'a syslog prefix whose host is an address',
+    'combined',
+    'Jan 31 12:00:00 10.0.0.1 nginx: 203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "UA"',
+    { remoteAddress: '203.0.113.9', authority: '' },
+  ],
+  [
+    'docker compose in front',
+    'combined',
+    'web-1  | 203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "UA"',
+    { remoteAddress: '203.0.113.9', userAgent: 'UA' },
+  ],
+  [
+    'kubectl --prefix in front',
+    'combined',
+    '[pod/web-0/nginx] 203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "UA"',
+    { remoteAddress: '203.0.113.9' },
+  ],
+  [
+    'a user with a space',
+    'combined',
+    '203.0.113.9 - John Doe [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1',
+    { logUser: 'John Doe' },
+  ],
+  [
+    'escaped quotes',
+    'combined',
+    '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET /a\\"b HTTP/1.1" 200 1 "-" "a \\"quoted\\" agent"',
+    { path: '/a"b', userAgent: 'a "quoted" agent' },
+  ],
+  [
+    'quotes that nobody escaped',
+    'combined',
+    '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET /a" onload="x HTTP/1.1" 200 1 "-" "UA"',
+    { path: '/a" onload="x', status: 200 },
+  ],
+  [
+    'a TLS hello',
+    'combined',
+    '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "\\x16\\x03\\x01\\x02" 400 157 "-" "-"',
+    { method: '', path: '\\x16\\x03\\x01\\x02', status: 400 },
+  ],
+  [
+    'an empty request',
+    'combined',
+    '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "" 400 0 "-" "-"',
+    { method: '', path: '', status: 400 },
+  ],
+  [
+    'no request',
+    'combined',
+    '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "-" 408 -',
+    { method: '', path: '-', status: 408 },
+  ],
+  [
+    'the request time of NGINX',
+    'combined',
+    '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "UA" rt=0.250 urt="0.200" host="a.example"',
+    { startedAtMs: noon - 250, durationMs: 250, upstreamMs: 200, authority: 'a.example' },
+  ],
+  [
+    'the client behind an own proxy',
+    'combined',
+    '10.1.2.3 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "UA" "198.51.100.1, 203.0.113.9"',
+    { remoteAddress: '203.0.113.9', directAddress: '10.1.2.3' },
+  ],
+  [
+    'a forwarded address that a stranger made up',
+    'combined',
+    '198.51.100.7 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "UA" "203.0.113.9"',
+    { remoteAddress: '198.51.100.7' },
+  ],
+  [
+    'Traefik',
+    'combined',
+    '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "UA" 42 "web@docker" "http://10.0.0.2:80" 23ms',
+    { durationMs: 23, startedAtMs: noon - 23 },
+  ],
+  [
+    'Envoy',
+    'envoy-text',
+    '[2024-01-31T12:00:00.000Z] "POST /v1/x HTTP/2" 204 - 154 7 226 100 "203.0.113.9" "UA" "id-1" "api.example" "10.0.2.1:80"',
+    {
+      method: 'POST',
+      path: '/v1/x',
+      status: 204,
+      requestBytes: 154,
+      responseBytes: 7,
+      durationMs: 226,
+      upstreamMs: 100,
+      remoteAddress: '203.0.113.9',
+      requestId: 'id-1',
+      authority: 'api.example',
+    },
+  ],
+  [
+    'Istio',
+    'envoy-text',
+    '[2024-01-31T12:00:00.000Z] "GET /s HTTP/1.1" 403 - rbac_access_denied_matched_policy[none] - "-" 0 19 3 - "-" "UA" "id-2" "b.example:8000" "-" inbound|80|| - 10.0.0.1:80 203.0.113.9:5000 out.b default',
+    {
+      status: 403,
+      responseCodeDetails: 'rbac_access_denied_matched_policy[none]',
+      responseBytes: 19,
+      durationMs: 3,
+      remoteAddress: '203.0.113.9',
+      routeName: 'default',
+      upstreamCluster: 'inbound|80||',
+    },
+  ],
+  [
+    'HAProxy',
+    'haproxy',
+    'Jan 31 12:00:00 lb haproxy[1]: 203.0.113.9:33317 [31/Jan/2024:12:00:00.250] fe be/s1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {shop.example|Mozilla/5.0} {} "GET /index.html HTTP/1.1"',
+    {
+      startedAtMs: noon + 250,
+      durationMs: 109,
+      upstreamMs: 69,
+      status: 200,
+      authority: 'shop.example',
+      userAgent: 'Mozilla/5.0',
+      path: '/index.html',
+    },
+  ],
+  [
+    'HAProxy without an answer',
+    'haproxy',
+    '203.0.113.9:33318 [31/Jan/2024:12:00:00.000] fe fe/<NOSRV> -1/-1/-1/-1/0 400 0 - - PR-- 1/1/0/0/0 0/0 "<BADREQ>"',
+    { method: '', path: '<BADREQ>', status: 400 },
+  ],
+  [
+    'AWS ALB',
+    'aws-alb',
+    'https 2024-01-31T12:00:00.000000Z app/lb/1 203.0.113.9:2817 10.0.0.1:80 0.086 0.048 0.037 200 200 3 57 "GET https://www.example.com:443/a?b HTTP/1.1" "curl/7" C T arn:x "Root=1-2" "-" "-" 1 2024-01-31T11:59:59.000000Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-"',
+    {
+      authority: 'www.example.com',
+      path: '/a?b',
+      durationMs: 171,
+      startedAtMs: noon - 171,
+      requestBytes: 3,
+      requestId: 'Root=1-2',
+    },
+  ],
+  [
+    'AWS ALB without a target',
+    'aws-alb',
+    'h2 2024-01-31T12:00:00.000000Z app/lb/1 203.0.113.9:2817 - -1 -1 -1 503 - 34 366 "GET https://a.example:443/ HTTP/2.0" "curl/7" - - - "-" "-" "-" 0 2024-01-31T12:00:00.000000Z "fixed-response" "-" "-" "-" "-" "-" "-"',
+    { status: 503, durationMs: Number.NaN },
+  ],
+  [
+    'NPMplus',
+    'nginx-proxy-manager',
+    '[31/Jan/2024:12:00:00 +0000] a.example 203.0.113.9 0.227 "REPORT /dav/ HTTP/2.0" 207 125 440 - Some Agent/1 (x)',
+    { authority: 'a.example', durationMs: 227, userAgent: 'Some Agent/1 (x)', method: 'REPORT' },
+  ],
+  [
+    'NGINX Proxy Manager',
+    'nginx-proxy-manager',
+    '[31/Jan/2024:12:00:00 +0000] - 404 200 - GET https a.example "/v1?x" [Client 203.0.113.9] [Length 512] [Gzip -] [Sent-to 10.0.0.1] "UA" "-"',
+    {
+      status: 200,
+      authority: 'a.example',
+      path: '/v1?x',
+      remoteAddress: '203.0.113.9',
+      responseBytes: 512,
+      userAgent: 'UA',
+    },
+  ],
+  [
+    'NGINX JSON',
+    'json',
+    '{"time_local":"31/Jan/2024:12:00:00 +0000","remote_addr":"203.0.113.9","request":"GET /a HTTP/1.1","status":"200","body_bytes_sent":"5","request_time":"0.100","http_user_agent":"UA","http_referrer":"-","upstream_response_time":"0.010, 0.050","host":"a.example"}',
+    {
+      path: '/a',
+      status: 200,
+      durationMs: 100,
+      startedAtMs: noon - 100,
+      upstreamMs: 50,
+      responseBytes: 5,
+      userAgent: 'UA',
+      authority: 'a.example',
+    },
+  ],
+  [
+    'NGINX JSON that is no JSON',
+    'json',
+    '{"time":"2024-01-31T12:00:00Z","client":"203.0.113.9","method":"GET","uri":"/\\x22x","status":404,"urt": ,"bytes":-}',
+    { path: '/"x', status: 404 },
+  ],
+  [
+    'Envoy JSON',
+    'json',
+    '{"start_time":"2024-01-31T12:00:00.000Z","method":"GET","path":"/e","response_code":200,"response_flags":"-","duration":12,"bytes_sent":9,"bytes_received":0,"downstream_remote_address":"10.0.0.9:1","x-forwarded-for":"203.0.113.9","authority":"e.example","request_id":"r"}',
+    { startedAtMs: noon, durationMs: 12, remoteAddress: '203.0.113.9', authority: 'e.example', requestBytes: 0 },
+  ],
+  [
+    'Traefik JSON',
+    'json',
+    '{"ClientHost":"203.0.113.9","DownstreamStatus":200,"Duration":1500000,"RequestMethod":"GET","RequestPath":"/t","RequestHost":"t.example","StartUTC":"2024-01-31T12:00:00Z","DownstreamContentSize":4,"ClientUsername":"-","request_X-Api-Key":"k"}',
+    { durationMs: 1.5, startedAtMs: noon, authority: 't.example', responseBytes: 4, logUser: '' },
+  ],
+  [
+    'Caddy JSON',
+    'json',
+    `{"ts":${noon / 1000},"logger":"http.log.access","request":{"client_ip":"203.0.113.9","method":"POST","host":"c.example","uri":"/c?d","headers":{"User-Agent":["UA"],"Authorization":["REDACTED"]}},"user_id":"bob","duration":0.25,"size":8,"status":201,"resp_headers":{"Location":["/x"]}}`,
+    { durationMs: 250, startedAtMs: noon - 250, path: '/c?d', logUser: 'bob', userAgent: 'UA' },
+  ],
+  [
+    'a message in an envelope',
+    'json',
+    '{"log":"203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] \\"GET /d HTTP/1.1\\" 200 1\\n","stream":"stdout","time":"2024-01-31T12:00:05Z"}',
+    { path: '/d', startedAtMs: noon },
+  ],
+  [
+    'Elastic Common Schema',
+    'json',
+    '{"@timestamp":"2024-01-31T12:00:00Z","source":{"ip":"203.0.113.9"},"http":{"request":{"method":"get"},"response":{"status_code":200,"body":{"bytes":3}}},"url":{"path":"/p","query":"q=1","domain":"x.example"},"user_agent":{"original":"UA"},"event":{"duration":2000000}}',
+    { method: 'GET', path: '/p?q=1', authority: 'x.example', durationMs: 2, responseBytes: 3 },
+  ],
+];
+
+it.each(cases)('reads %s', (_, format, line, expected) => {
+  const { outcome, records } = collectRecords(createLineReader(format), line);
+  expect(outcome).toBe('pass');
+  expect(records).toHaveLength(1);
+  expect(records[0]).toMatchObject(expected);
+});
+
+it.each(cases)('tells by itself that it is %s', (_, _format, line, expected) => {
+  expect(collectRecords(createAutoReader(), line).records[0]).toMatchObject(expected);
+});
+
+it('reads W3C columns by their directive, IIS in milliseconds', () => {
+  const reader = createLineReader('w3c');
+  const fields =
+    '#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query cs-username c-ip cs(User-Agent) cs(Referer) sc-status sc-bytes time-taken';
+  expect(collectRecords(reader, '2024-01-31 12:00:00 10.0.0.1 GET /a - - 203.0.113.9 UA - 200 1 1').outcome).toBe(
+    'no_fields_directive',
+  );
+  expect(collectRecords(reader, fields).outcome).toBe('skip');
+  const line = '2024-01-31 12:00:00 10.0.0.1 GET /a q=1 DOM\\bob 203.0.113.9 Mozilla/5.0+(X11) - 404 77 31';
+  expect(collectRecords(reader, line).records[0]).toMatchObject({
+    path: '/a?q=1',
+    logUser: 'DOM\\bob',
+    remoteAddress: '203.0.113.9',
+    userAgent: 'Mozilla/5.0 (X11)',
+    referer: '',
+    status: 404,
+    responseBytes: 77,
+    durationMs: 31,
+    startedAtMs: noon - 31,
+  });
+});
+
+it('reads OTLP logs with old and new attribute names', () => {
+  const attribute = (key: string, value: object) => ({ key, value });
+  const unit = JSON.stringify({
+    resourceLogs: [
+      {
+        scopeLogs: [
+          {
+            logRecords: [
+              {
+                timeUnixNano: `${noon}000000`,
+                attributes: [
+                  attribute('http.request.method', { stringValue: 'GET' }),
+                  attribute('url.path', { stringValue: '/o' }),
+                  attribute('http.response.status_code', { intValue: '200' }),
+                  attribute('client.address', { stringValue: '203.0.113.9' }),
+                  attribute('http.server.request.duration', { doubleValue: 0.5 }),
+                  attribute('server.address', { stringValue: 'o.example' }),
+                ],
+              },
+              {
+                timeUnixNano: `${noon}000000`,
+                attributes: [
+                  attribute('http.method', { stringValue: 'PUT' }),
+                  attribute('http.target', { stringValue: '/old?x=1' }),
+                  attribute('http.status_code', { intValue: '500' }),
+                  attribute('http.host', { stringValue: 'old.example' }),
+                ],
+              },
+              { timeUnixNano: `${noon}000000`, body: { stringValue: 'started' } },
+            ],
+          },
+        ],
+      },
+    ],
+  });
+  const { records, rejected } = collectRecords(createLineReader('json'), unit);
+  expect(records).toMatchObject([
+    {
+      method: 'GET',
+      path: '/o',
+      status: 200,
+      startedAtMs: noon,
+      durationMs: 500,
+      authority: 'o.example',
+      remoteAddress: '203.0.113.9',
+    },
+    { method: 'PUT', path: '/old?x=1', status: 500, authority: 'old.example' },
+  ]);
+  expect(rejected).toEqual(['not_http']);
+});
+
+it('keeps blanked-out secrets from standing for somebody', () => {
+  const caddy = cases.find(([name]) => name === 'Caddy JSON');
+  const { records } = collectRecords(createLineReader('json'), caddy?.[2] ?? '');
+  expect([...(records[0]?.requestHeaders.keys() ?? [])]).toEqual(['user-agent']);
+  expect(records[0]?.responseHeaders.get('location')).toBe('/x');
+});
+
+it('reads what a named regular expression finds', () => {
+  const reader = createRegexReader(
+    String.raw`^(?<time>\S+) (?<address>\S+) (?<method>\S+) (?<path>\S+) (?<status>\d+) (?<duration>\S+)$`,
+  );
+  expect(collectRecords(reader, '2024-01-31T12:00:00Z 203.0.113.9 get /r 200 0.5s').records[0]).toMatchObject({
+    method: 'GET',
+    path: '/r',
+    durationMs: 500,
+    startedAtMs: noon - 500,
+  });
+  expect(collectRecords(reader, 'x'.repeat(9000)).outcome).toBe('too_long');
+  expect(() => createRegexReader('(?<time>x)')).toThrow(/needs time/);
+  expect(() => createRegexReader('(?<time>x')).toThrow(/no regular expression/);
+  expect(() => createRegexReader('(?<tme>x)')).toThrow(/unknown group tme/);
+});
+
+it.each([
+  ['unrecognised', 'hello world'],
+  ['unrecognised', '2021/09/30 09:23:53 [error] 1#1: *17 open() failed, client: 127.0.0.1, request: "GET / HTTP/1.1"'],
+  ['bad_time', '203.0.113.9 - - [31/Foo/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1'],
+  ['truncated', '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET /cut'],
+  ['bad_status', '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" abc 1'],
+  ['bad_json', '{"time":"2024-01-31T12:00:00Z","status":20'],
+  ['no_time', '{"method":"GET","path":"/","status":200}'],
+  ['bad_time', '{"method":"GET","path":"/","status":200,"time":"soon"}'],
+  ['no_request', '{"time":"2024-01-31T12:00:00Z","status":200}'],
+  ['bad_status', '{"method":"GET","path":"/","status":"ok","time":"2024-01-31T12:00:00Z"}'],
+])('says %s', (reason, line) => {
+  expect(collectRecords(createAutoReader(), line)).toMatchObject({ outcome: reason, records: [] });
+});

@@ -1,0 +1,247 @@
+/** What a sample shows of one host: identity, flows and objects. */
+import { create } from '@bufbuild/protobuf';
+import { FLOW_METADATA_NAMESPACE, flowMetadataKey } from '@picket/proto/flow-metadata.ts';
+import {
+  type Flow,
+  FlowSchema,
+  FlowType,
+  type ObjectRule,
+  type PrincipalRule,
+} from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { readUserAgent } from '../identify/user-agent.ts';
+import type { AccessRecord } from '../ingest/access-record.ts';
+import { flowNames, flowTypeOf, templateOf } from './flow-words.ts';
+import { createIdentitySample } from './infer-identity.ts';
+import { createObjectSample } from './infer-objects.ts';
+import {
+  createOperationSample,
+  headerSignInSuccess,
+  inferOutcome,
+  isServed,
+  isSignInByHeader,
+  type OperationSample,
+} from './infer-outcome.ts';
+
+export interface ApiSample {
+  observe(r: AccessRecord): void;
+  conclude(): InferredParts;
+  readonly requests: number;
+  /** Requests that were answered with a page, a redirect or data. */
+  readonly served: number;
+}
+
+export interface InferredParts {
+  principals: PrincipalRule[];
+  flows: Flow[];
+  objects: ObjectRule[];
+  notes: string[];
+}
+
+const maxOperations = 2000;
+const maxClients = 20_000;
+const maxFlows = 40;
+const maxHeaderFlows = 10;
+const followUpMs = 60_000;
+
+const accountParameter = /(?:^|&)(user|username|user_name|userid|login|email|account|log)=[^&]/i;
+const accountFields = ['/username', '/email', '/login', '/user', '/account', '/user_name', '/log', '/identifier'];
+const asset = /\.(?:css|js|mjs|map|png|jpe?g|gif|svg|ico|webp|woff2?|ttf|otf|eot|mp4|webm)$/i;
+
+/** What a manifest can state: no braces of the path's own, no wildcards. */
+const plainTemplate = /^(?:\/(?:[^/{}*#?\s]+|\{id\d*\})?)*$/;
+
+/** What a client did last, to see what follows. */
+interface Client {
+  redirected: OperationSample | undefined;
+  refused: OperationSample | undefined;
+  atMs: number;
+  /** 401 answers since `burstAtMs`. */
+  burst: number;
+  burstAtMs: number;
+  burstOn: OperationSample | undefined;
+  declaredBot: boolean;
+}
+
+export function createApiSample(): ApiSample {
+  const operations = new Map<string, OperationSample & { type: FlowType | undefined }>();
+  const forms = new Set<string>();
+  const clients = new Map<string, Client>();
+  const identity = createIdentitySample();
+  const objects = createObjectSample();
+  let requests = 0;
+  let served = 0;
+
+  function clientOf(r: AccessRecord): Client {
+    const key = `${r.remoteAddress} ${r.userAgent}`;
+    let client = clients.get(key);
+    if (client) return client;
+    if (clients.size >= maxClients) clients.delete(clients.keys().next().value ?? '');
+    const declaredBot = readUserAgent(r.userAgent, 0, 0).declaredBot;
+    client = {
+      redirected: undefined,
+      refused: undefined,
+      atMs: 0,
+      burst: 0,
+      burstAtMs: 0,
+      burstOn: undefined,
+      declaredBot,
+    };
+    clients.set(key, client);
+    return client;
+  }
+
+  function observe(r: AccessRecord): void {
+    requests++;
+    const answered = r.status >= 200 && r.status < 400;
+    if (answered) served++;
+    identity.observe(r);
+    const question = r.path.indexOf('?');
+    const path = question < 0 ? r.path : r.path.slice(0, question);
+    if (path.charCodeAt(0) !== 47 || path.length > 512 || asset.test(path)) return;
+    const query = question < 0 ? '' : r.path.slice(question + 1);
+    const client = clientOf(r);
+    const { template, id } = templateOf(path);
+    if (!plainTemplate.test(template)) return;
+    if (id !== '' && answered && !client.declaredBot) {
+      objects.observe(template, id, r.logUser || r.requestHeaders.get('cookie') || `${r.remoteAddress} ${r.userAgent}`);
+    }
+    follow(client, template, r);
+    const type = flowTypeOf(r.method, path, query);
+    if (r.method === 'GET' && r.status === 200 && forms.size < maxOperations) forms.add(template);
+    if (type === undefined && r.status !== 401) return;
+    const key = `${r.method} ${template}`;
+    let op = operations.get(key);
+    if (!op) {
+      if (operations.size >= maxOperations) return;
+      op = Object.assign(createOperationSample(r.method, template), { type });
+      operations.set(key, op);
+    }
+    op.type ??= type;
+    count(op, r, query, client);
+  }
+
+  function conclude(): InferredParts {
+    const who = identity.conclude();
+    const what = objects.conclude();
+    const notes = [...who.notes, ...what.notes];
+    const flows: Flow[] = [];
+    const names = new Map<string, number>();
+    const ranked = [...operations.values()].sort((a, b) => b.count - a.count || (a.template < b.template ? -1 : 1));
+    let headerFlows = 0;
+    for (const op of ranked) {
+      if (flows.length >= maxFlows || !isServed(op)) continue;
+      if (op.type !== undefined) flows.push(namedFlow(op, op.type, forms.has(op.template), names, notes));
+      else if (isSignInByHeader(op) && headerFlows++ < maxHeaderFlows) flows.push(headerFlow(op, names, notes));
+    }
+    return { principals: who.rules, flows, objects: what.rules, notes };
+  }
+
+  return {
+    observe,
+    conclude,
+    get requests() {
+      return requests;
+    },
+    get served() {
+      return served;
+    },
+  };
+}
+
+/** Tells what the client's last attempt led to. */
+function follow(client: Client, template: string, r: AccessRecord): void {
+  const recent = r.startedAtMs - client.atMs <= followUpMs;
+  if (client.redirected && r.method === 'GET') {
+    if (recent) {
+      if (client.redirected.template === template) client.redirected.redirectedBack++;
+      else client.redirected.redirectedOn++;
+    }
+    client.redirected = undefined;
+  }
+  if (client.refused) {
+    const through = recent && client.refused.template === template && r.status >= 200 && r.status < 400;
+    if (through) client.refused.challenged++;
+    client.refused = undefined;
+  }
+}
+
+function count(op: OperationSample, r: AccessRecord, query: string, client: Client): void {
+  op.count++;
+  op.statuses.set(r.status, (op.statuses.get(r.status) ?? 0) + 1);
+  client.atMs = r.startedAtMs;
+  if (r.status === 302 || r.status === 303) client.redirected = op;
+  if (r.status === 401) {
+    op.refused++;
+    client.refused = op;
+    if (client.burstOn !== op || r.startedAtMs - client.burstAtMs > followUpMs) {
+      client.burst = 0;
+      client.burstAtMs = r.startedAtMs;
+      client.burstOn = op;
+    }
+    client.burst++;
+    // A monitor that was never given a password asks all day.
+    if (!client.declaredBot && client.burst > op.refusedBurst) op.refusedBurst = client.burst;
+  }
+  const parameter = accountParameter.exec(query)?.[1];
+  if (parameter !== undefined) op.accountParameters.set(parameter, (op.accountParameters.get(parameter) ?? 0) + 1);
+  if (op.accountField === '') op.accountField = accountFields.find((field) => bodyHas(r, field)) ?? '';
+}
+
+function bodyHas(r: AccessRecord, pointer: string): boolean {
+  return r.metadata(FLOW_METADATA_NAMESPACE, flowMetadataKey('login', 'request', pointer)) !== undefined;
+}
+
+function namedFlow(
+  op: OperationSample,
+  type: FlowType,
+  hasForm: boolean,
+  names: Map<string, number>,
+  notes: string[],
+): Flow {
+  const flow = create(FlowSchema, {
+    name: unique(flowNames[type], names),
+    type,
+    method: op.method,
+    path: op.template,
+  });
+  if (type !== FlowType.LOGIN) return flow;
+  const [parameter] = [...op.accountParameters].sort((a, b) => b[1] - a[1]);
+  if (op.accountField !== '') flow.account = accountOf('requestField', op.accountField);
+  else if (parameter && parameter[1] * 2 >= op.count) flow.account = accountOf('query', parameter[0]);
+  const outcome = inferOutcome(op, hasForm);
+  applySuccess(flow, outcome.success);
+  const how = outcome.success.length > 0 ? `success is ${outcome.success.join(', ')}` : 'success is learned';
+  notes.push(`${op.method} ${op.template} is a login (${op.count} attempts); ${how}: ${outcome.because}`);
+  return flow;
+}
+
+function headerFlow(op: OperationSample, names: Map<string, number>, notes: string[]): Flow {
+  const flow = create(FlowSchema, {
+    name: unique('sign-in', names),
+    type: FlowType.LOGIN,
+    method: op.method,
+    path: op.template,
+  });
+  applySuccess(flow, headerSignInSuccess);
+  notes.push(
+    `${op.method} ${op.template} asks for a password by header (${op.refused} answers 401): counted as login attempts`,
+  );
+  return flow;
+}
+
+function accountOf(source: 'requestField' | 'query', value: string): NonNullable<Flow['account']> {
+  return create(FlowSchema, { account: { from: { case: source, value } } }).account as NonNullable<Flow['account']>;
+}
+
+function applySuccess(flow: Flow, codes: readonly number[]): void {
+  if (codes.length === 0) return;
+  flow.success = create(FlowSchema, {
+    success: [{ all: [{ test: { case: 'status', value: { codes: [...codes] } } }] }],
+  }).success;
+}
+
+function unique(name: string, names: Map<string, number>): string {
+  const n = (names.get(name) ?? 0) + 1;
+  names.set(name, n);
+  return n === 1 ? name : `${name}-${n}`;
+}
