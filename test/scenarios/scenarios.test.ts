@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { seedShop } from '../../examples/shop/seed-data.ts';
 import { createAddressPlan } from './address-plan.ts';
-import { orderWalking, slowScraping, tokenSharing } from './attacks/reading.ts';
-import { credentialStuffing } from './attacks/stuffing.ts';
+import { excessiveSearch, orderWalking, probing, slowScraping, tokenSharing } from './attacks/reading.ts';
+import { bruteForce, credentialStuffing, passwordSpraying } from './attacks/stuffing.ts';
 import { ordinaryDay, type World } from './day.ts';
 import { drawReleases } from './devices.ts';
 import { mergeEvents } from './merge.ts';
@@ -96,6 +96,30 @@ test('a shared token appears in many networks but in one jar', () => {
   const uses = [...tokenSharing(attack)].filter((e) => e.actor.label === 'tokenAbuse');
   expect(new Set(uses.map((e) => e.client.address.split('.').slice(0, 3).join('.'))).size).toBeGreaterThan(6);
   expect(new Set(uses.map((e) => e.client.jar)).size).toBe(1);
+});
+
+test('guessing stays on one account, spraying goes over all of them with few passwords', () => {
+  const { random, plan, data, releases } = world('guessing');
+  const victim = data.users[3];
+  if (victim === undefined) throw new Error('no users');
+  const login = { random, plan, window: hour, users: data.users.slice(0, 100), attemptsPerSecond: 0.1 };
+  const guesses = [...bruteForce({ ...login, victim, addresses: 3 })];
+  expect(new Set(guesses.map((e) => e.body?.username))).toEqual(new Set([victim.username]));
+  expect(new Set(guesses.map((e) => e.body?.password)).size).toBe(guesses.length);
+  const sprays = [...passwordSpraying({ ...login, userAgent: commonUserAgent(releases), addresses: 20 })];
+  expect(new Set(sprays.map((e) => e.body?.username)).size).toBe(100);
+  expect(new Set(sprays.map((e) => e.body?.password)).size).toBeLessThanOrEqual(4);
+});
+
+test('a scanner asks for what is not there, an excessive client searches without end', () => {
+  const { random, plan, data } = world('noise');
+  const [attacker] = data.users;
+  if (attacker === undefined) throw new Error('no users');
+  const window = { from, until: from + 60_000 };
+  const scan = [...probing({ random, data, window, address: plan.hosting(), requestsPerSecond: 5 })];
+  expect(new Set(scan.map((e) => e.path)).size).toBeGreaterThan(20);
+  const flood = { random, data, window, attacker, address: plan.home(), requestsPerSecond: 20 };
+  expect([...excessiveSearch(flood)].length).toBeGreaterThan(900);
 });
 
 test('merging keeps every event of every stream', () => {
