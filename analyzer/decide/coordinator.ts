@@ -25,7 +25,7 @@ import { alertSurprise, levelOf, scoreOf } from '../score/score.ts';
 import type { CampaignTrait, DetectorId, Finding, Verdict } from '../verdict.ts';
 import { chooseCampaign, type CampaignCandidate } from './campaign.ts';
 import { decideAction, type HoldReason } from './decision.ts';
-import { buildMatch, type Escrow } from './match.ts';
+import { buildMatch, type MatchValues } from './match.ts';
 import type { SafetyView } from './safety.ts';
 
 export type DecisionEvent = 'decided' | 'extended' | 'lifted' | 'expired' | 'suppressed';
@@ -57,7 +57,9 @@ export interface CoordinatorState {
 }
 
 export interface Coordinator {
-  setPolicy(policy: CompiledPolicy): CoordinatorOutput;
+  setPolicy(policy: CompiledPolicy, at: number): CoordinatorOutput;
+  /** The API is gone: lifts what is in force. */
+  retire(at: number): CoordinatorOutput;
   /** Takes one tick's sightings of this API; call it with none to let time pass. */
   take(tick: TickView, sightings: readonly Sighting[]): CoordinatorOutput;
   review(verdict: string, disposition: 'TruePositive' | 'FalsePositive' | 'BenignTrigger', at: number): ReviewOutcome;
@@ -92,10 +94,10 @@ const loginDetectors = new Set<DetectorId>(['bruteForce', 'credentialStuffing', 
 
 export function createCoordinator(options: {
   policy: CompiledPolicy;
-  escrow: Escrow;
+  values: MatchValues;
   requestIdOf(seq: number): string;
 }): Coordinator {
-  const { escrow, requestIdOf } = options;
+  const { values, requestIdOf } = options;
   let policy = options.policy;
   let risks = new Map<string, Risk>();
   /** Decisions in force by risk key. */
@@ -258,7 +260,7 @@ export function createCoordinator(options: {
         loginsOnly: detectors.every((d) => loginDetectors.has(d)),
       },
       policy,
-      escrow,
+      values,
     );
     if (!match.ok) {
       hold(risk, match.reason, match.message, at, output);
@@ -399,26 +401,34 @@ export function createCoordinator(options: {
     }
   };
 
+  const liftAll = (reason: string): CoordinatorOutput => {
+    const output = emptyOutput();
+    for (const [key, decision] of [...inForce]) {
+      const risk = risks.get(key);
+      if (risk) end(key, risk, decision, 'lifted', reason, output);
+    }
+    return output;
+  };
+
   const touch = (risk: Risk, sighting: Sighting, surprise: number, output: CoordinatorOutput): void => {
     const finding = findingOf(sighting, risk, surprise);
     addFinding(risk, finding, surprise, sighting.successShare);
     if (sighting.facts.requests >= risk.facts.requests) risk.facts = sighting.facts;
     risk.exempt = sighting.exempt;
+    risk.listed = sighting.listed;
     if (sighting.campaign) risk.campaign = sighting.campaign;
     output.findings.push(finding);
   };
 
   return {
-    setPolicy(next) {
+    setPolicy(next, at) {
       policy = next;
-      const output = emptyOutput();
-      if (next.behavior?.mode === Mode.ENFORCE || next.behavior?.mode === Mode.DRY_RUN) return output;
-      for (const [key, decision] of [...inForce]) {
-        const risk = risks.get(key);
-        if (risk) end(key, risk, decision, 'lifted', 'the policy no longer acts', output);
-      }
+      const acts = next.behavior?.mode === Mode.ENFORCE || next.behavior?.mode === Mode.DRY_RUN;
+      const output = acts ? emptyOutput() : liftAll('the policy no longer acts');
+      for (const [key, risk] of risks) judge(key, risk, at, output);
       return output;
     },
+    retire: () => liftAll('the API is no longer protected'),
     take(view, sightings) {
       lastTick = view.tick;
       population = view.population;

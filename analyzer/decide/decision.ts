@@ -37,6 +37,7 @@ export type HoldReason =
   | 'Learning'
   | 'WithinSafety'
   | 'NoSafeMatchKey'
+  | 'Unverified'
   | 'ValueForgotten'
   | 'NotMatchable';
 

@@ -5,18 +5,21 @@
 import { type CompiledPolicy, FlowType, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { PredicateSchema, type Predicate } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import { create } from '@bufbuild/protobuf';
+import type { MatchKey } from '../identify/match-key.ts';
 import { shapeHeaders } from '../observation.ts';
 import type { CampaignTrait } from '../verdict.ts';
 
-/** Raw values behind pseudonyms, as long as the border remembers them. */
-export interface Escrow {
-  /** The value of a principal or trait; undefined when forgotten. */
-  reveal(what: PrincipalKind | 'userAgent' | 'ja4', pseudonym: string): string | undefined;
+/** What the border knows of the values behind pseudonyms; see `identify/match-key.ts`. */
+export interface MatchValues {
+  /** How a principal can be named to Envoy, or why not. */
+  keyOf(kind: PrincipalKind, pseudonym: string): MatchKey;
+  /** A user agent or JA4; undefined when forgotten. */
+  traitOf(trait: 'userAgent' | 'ja4', pseudonym: string): string | undefined;
 }
 
 export type MatchAnswer =
   | { ok: true; match: Predicate[] }
-  | { ok: false; reason: 'NoSafeMatchKey' | 'ValueForgotten' | 'NotMatchable'; message: string };
+  | { ok: false; reason: 'NoSafeMatchKey' | 'Unverified' | 'ValueForgotten' | 'NotMatchable'; message: string };
 
 export interface MatchSubject {
   kind: PrincipalKind;
@@ -26,59 +29,43 @@ export interface MatchSubject {
   loginsOnly: boolean;
 }
 
-export function buildMatch(subject: MatchSubject, policy: CompiledPolicy, escrow: Escrow): MatchAnswer {
+export function buildMatch(subject: MatchSubject, policy: CompiledPolicy, values: MatchValues): MatchAnswer {
   switch (subject.kind) {
-    case PrincipalKind.ADDRESS: {
-      const address = escrow.reveal(PrincipalKind.ADDRESS, subject.pseudonym);
-      return address ? { ok: true, match: [addresses(address)] } : forgotten('address');
-    }
     case PrincipalKind.CAMPAIGN:
-      return campaignMatch(subject, policy, escrow);
+      return campaignMatch(subject, policy, values);
+    case PrincipalKind.ADDRESS:
     case PrincipalKind.USER:
     case PrincipalKind.APP:
     case PrincipalKind.TOKEN:
-    case PrincipalKind.SESSION:
-      return entityMatch(subject, policy, escrow);
+    case PrincipalKind.SESSION: {
+      const key = values.keyOf(subject.kind, subject.pseudonym);
+      if (!key.ok) return key;
+      if (subject.kind === PrincipalKind.ADDRESS) return { ok: true, match: [addresses(key.value)] };
+      const entity = { kind: subject.kind, value: key.value };
+      return { ok: true, match: [create(PredicateSchema, { predicate: { case: 'entity', value: entity } })] };
+    }
     default:
       return { ok: false, reason: 'NotMatchable', message: `${PrincipalKind[subject.kind]} is watched, not acted on` };
   }
 }
 
-function entityMatch(subject: MatchSubject, policy: CompiledPolicy, escrow: Escrow): MatchAnswer {
-  const rule = policy.principals.find((p) => p.kind === subject.kind && p.enforceAs.case !== undefined);
-  const name = PrincipalKind[subject.kind];
-  if (!rule)
-    return {
-      ok: false,
-      reason: 'NoSafeMatchKey',
-      message: `no principal rule for ${name} has enforceAs; set it where the value is verified and no secret`,
-    };
-  const value = escrow.reveal(subject.kind, subject.pseudonym);
-  if (value === undefined) return forgotten(name);
-  const key = rule.enforceAs.case === 'prefix' ? value.slice(0, rule.enforceAs.value) : value;
-  return {
-    ok: true,
-    match: [create(PredicateSchema, { predicate: { case: 'entity', value: { kind: subject.kind, value: key } } })],
-  };
-}
-
-function campaignMatch(subject: MatchSubject, policy: CompiledPolicy, escrow: Escrow): MatchAnswer {
+function campaignMatch(subject: MatchSubject, policy: CompiledPolicy, values: MatchValues): MatchAnswer {
   const match: Predicate[] = [];
   for (const trait of subject.traits) {
     switch (trait.trait) {
       case 'address':
       case 'network': {
-        const value = escrow.reveal(
+        const key = values.keyOf(
           trait.trait === 'address' ? PrincipalKind.ADDRESS : PrincipalKind.NETWORK,
           trait.value,
         );
-        if (!value) return forgotten(trait.trait);
-        match.push(addresses(value));
+        if (!key.ok) return key;
+        match.push(addresses(key.value));
         break;
       }
       case 'userAgent':
       case 'ja4': {
-        const value = escrow.reveal(trait.trait, trait.value);
+        const value = values.traitOf(trait.trait, trait.value);
         if (value === undefined) return forgotten(trait.trait);
         match.push(create(PredicateSchema, { predicate: { case: trait.trait, value } }));
         break;

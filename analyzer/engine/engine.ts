@@ -4,7 +4,15 @@
  * same to the bit, on any number of threads.
  */
 import type { DerivedUpdate } from '../detect/detector.ts';
-import { Population, type PopulationState, type Snapshot } from '../detect/population.ts';
+import {
+  addSurprise,
+  cellOf,
+  createPartial,
+  type Partial,
+  Population,
+  type PopulationState,
+  type Snapshot,
+} from '../detect/population.ts';
 import { F, ObservationBatch, STRIDE } from '../observation.ts';
 import { mixed, mixKey } from '../profile/hash.ts';
 import type { Standing } from '../profile/principal-table.ts';
@@ -49,11 +57,20 @@ export interface EngineState {
   population: PopulationState;
   partitions: [number, PartitionState][];
   pending: [number, DerivedUpdate[]][];
+  lessons: Lesson[];
+}
+
+interface Lesson {
+  api: number;
+  cell: number;
+  surprise: number;
 }
 
 export interface Engine {
   /** The open tick's batch: append a record to it, then call `accept` with its base. */
   readonly batch: ObservationBatch;
+  /** The next record gets `seq + 1`: rows before it were lost. */
+  resumeAfter(seq: number): void;
   /** Numbers the record and sends it to the keys it concerns. Returns its sequence number. */
   accept(base: number): number;
   /** Nothing would happen if a tick ended at `at`: it need not exist. */
@@ -62,6 +79,8 @@ export interface Engine {
   closeTick(at: number): ClosedTick;
   /** Runs closed ticks, one call at a time, in order. */
   run(closed: ClosedTick): Promise<TickOutcome>;
+  /** A person said that this surprise was normal: it joins the population at the next merge. */
+  teach(api: number, detector: number, kind: number, surprise: number): void;
   readonly lastSeq: number;
   readonly tick: number;
   snapshot(): Snapshot;
@@ -78,6 +97,7 @@ export function createEngine(options: { workers: number }): Engine {
   const population = new Population();
   const spare: ObservationBatch[] = [];
   const spareLists: UpdateList[][] = [];
+  let lessons: Lesson[] = [];
   let batch = new ObservationBatch(512, shared);
   let lists = freshLists();
   let pending: DerivedUpdate[][] = [];
@@ -112,6 +132,9 @@ export function createEngine(options: { workers: number }): Engine {
     get tick() {
       return tick;
     },
+    resumeAfter(seq) {
+      lastSeq = seq;
+    },
     accept(base) {
       lastSeq++;
       batch.f64[(base + F.seq) >> 1] = lastSeq;
@@ -145,10 +168,8 @@ export function createEngine(options: { workers: number }): Engine {
       const sightings = take(result);
       let standing: Map<number, Standing> | undefined;
       if (drain) {
-        population.merge(
-          result.drained.map((d) => d.partials),
-          closed.at,
-        );
+        population.merge([...result.drained.map((d) => d.partials), taught(lessons)], closed.at);
+        lessons = [];
         if (sweep) standing = sumStanding(result.drained.map((d) => d.standing));
       }
       ranTick = closed.tick;
@@ -169,6 +190,9 @@ export function createEngine(options: { workers: number }): Engine {
         merged: drain,
       };
     },
+    teach(api, detector, kind, surprise) {
+      lessons.push({ api, cell: cellOf(detector, kind), surprise });
+    },
     snapshot: () => population.snapshot,
     usage: () => hosts.usage(),
     async save() {
@@ -177,6 +201,7 @@ export function createEngine(options: { workers: number }): Engine {
         at: ranAt,
         lastSeq: ranSeq,
         population: population.save(),
+        lessons: [...lessons],
         partitions: await hosts.save(),
         pending: pending
           .map((updates, i) => [i, updates] as [number, DerivedUpdate[]])
@@ -188,12 +213,23 @@ export function createEngine(options: { workers: number }): Engine {
       ranAt = closedAt = state.at;
       lastSeq = ranSeq = state.lastSeq;
       population.load(state.population);
+      lessons = [...state.lessons];
       pending = [];
       for (const [i, updates] of state.pending) pending[i] = updates;
       await hosts.load(state.partitions);
     },
     close: () => hosts.close(),
   };
+}
+
+function taught(lessons: readonly Lesson[]): Map<number, Partial> {
+  const partials = new Map<number, Partial>();
+  for (const { api, cell, surprise } of lessons) {
+    let partial = partials.get(api);
+    if (!partial) partials.set(api, (partial = createPartial()));
+    addSurprise(partial, cell, surprise);
+  }
+  return partials;
 }
 
 function crosses(period: number, from: number, to: number): boolean {

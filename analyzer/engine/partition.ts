@@ -225,6 +225,7 @@ export class Partition {
       populationSince: scene.population?.since ?? 0,
       sampleSeqs: [...table.samples(base), scene.seq],
       facts: this.#principals.facts(this.#principal, scene.at),
+      listed: scene.record >= 0 && ((scene.u32[scene.record + F.flags] as number) & Flag.listed) !== 0,
       exempt: scene.record >= 0 && ((scene.u32[scene.record + F.flags] as number) & Flag.exempt) !== 0,
       traits: scene.record >= 0 ? traitsOf(scene) : [],
       ...(campaign

@@ -23,6 +23,8 @@ export interface Sighting {
   sampleSeqs: number[];
   facts: PrincipalFacts;
   exempt: boolean;
+  /** A reputation list names it. */
+  listed: boolean;
   /** Client keys and campaigns: what narrows the match. */
   traits: CampaignTrait[];
   campaign?: { precision: number; coverage: number; addresses: number; accounts: number };

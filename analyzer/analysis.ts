@@ -1,0 +1,187 @@
+/**
+ * From observations to verdicts and decisions: the engine and one coordinator per API, driven by ticks. Live traffic, a
+ * replay and `picket analyze` all run this; only where observations come from and where outcomes go differs.
+ */
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type CompiledPolicy, CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import {
+  type Coordinator,
+  type CoordinatorOutput,
+  type CoordinatorState,
+  createCoordinator,
+  type DecisionChange,
+} from './decide/coordinator.ts';
+import type { MatchValues } from './decide/match.ts';
+import { type ClosedTick, createEngine, type Engine, type EngineState } from './engine/engine.ts';
+import type { Sighting } from './engine/sighting.ts';
+import { STRIDE } from './observation.ts';
+import { apiIdOf } from './operations/template.ts';
+import { detectorIds, type Finding, type Verdict } from './verdict.ts';
+
+export type Disposition = 'TruePositive' | 'FalsePositive' | 'BenignTrigger';
+
+/** What changes verdicts besides traffic. Takes effect after a tick has run, and is logged with that tick's time. */
+export type AnalysisInput =
+  | { kind: 'policy'; policy: CompiledPolicy }
+  | { kind: 'policyDeleted'; api: string }
+  | { kind: 'review'; verdict: string; disposition: Disposition };
+
+export interface AnalysisOutcome {
+  tick: number;
+  at: number;
+  lastSeq: number;
+  findings: Finding[];
+  verdicts: Verdict[];
+  decisions: DecisionChange[];
+  /** Inputs that took effect after this tick. */
+  inputs: AnalysisInput[];
+  /** A checkpoint may be taken before the next tick runs. */
+  checkpointable: boolean;
+}
+
+export interface AnalysisState {
+  engine: EngineState;
+  /** Each API's policy in force, as protobuf bytes, and what its coordinator knew. */
+  coordinators: { policy: Uint8Array; state: CoordinatorState }[];
+}
+
+export interface Analysis {
+  readonly engine: Engine;
+  /** Numbers the record at `base` of the engine's open batch and takes it in. */
+  accept(base: number): number;
+  /** Queued until the next tick has run. */
+  input(input: AnalysisInput): void;
+  /** True when ending a tick at `at` would change nothing. */
+  idle(at: number): boolean;
+  closeTick(at: number): ClosedTick;
+  run(closed: ClosedTick): Promise<AnalysisOutcome>;
+  /** Everything at `Low` or above, by API, highest score first. */
+  verdicts(api?: string): Verdict[];
+  coordinator(api: string): Coordinator | undefined;
+  save(): Promise<AnalysisState>;
+  load(state: AnalysisState): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Request ids remembered for evidence, by sequence number. */
+const rememberedIds = 1 << 16;
+
+/** @param valuesOf what the border knows of an API's values; a replay knows none */
+export function createAnalysis(options: { workers: number; valuesOf(api: string): MatchValues }): Analysis {
+  const engine = createEngine({ workers: options.workers });
+  const coordinators = new Map<string, Coordinator>();
+  const apiNames = new Map<number, string>();
+  const policies = new Map<string, CompiledPolicy>();
+  const requestIds: string[] = Array.from({ length: rememberedIds }, () => '');
+  let inputs: AnalysisInput[] = [];
+
+  const enter = (policy: CompiledPolicy): Coordinator => {
+    const coordinator = createCoordinator({
+      policy,
+      values: options.valuesOf(policy.api),
+      requestIdOf: (seq) => requestIds[seq & (rememberedIds - 1)] ?? '',
+    });
+    policies.set(policy.api, policy);
+    coordinators.set(policy.api, coordinator);
+    apiNames.set(apiIdOf(policy.api).lo, policy.api);
+    return coordinator;
+  };
+
+  const apply = (input: AnalysisInput, at: number, outcome: AnalysisOutcome): void => {
+    if (input.kind === 'policy') {
+      const { api } = input.policy;
+      policies.set(api, input.policy);
+      const known = coordinators.get(api);
+      if (known) {
+        add(outcome, known.setPolicy(input.policy, at));
+        return;
+      }
+      enter(input.policy);
+    } else if (input.kind === 'policyDeleted') {
+      const coordinator = coordinators.get(input.api);
+      if (coordinator) add(outcome, coordinator.retire(at));
+      coordinators.delete(input.api);
+      policies.delete(input.api);
+      apiNames.delete(apiIdOf(input.api).lo);
+    } else
+      for (const [api, coordinator] of coordinators) {
+        const review = coordinator.review(input.verdict, input.disposition, at);
+        if (!review.found) continue;
+        add(outcome, review.output);
+        for (const lesson of review.lessons)
+          engine.teach(apiIdOf(api).lo, detectorIds.indexOf(lesson.detector), lesson.kind, lesson.surprise);
+      }
+  };
+
+  return {
+    engine,
+    accept(base) {
+      const seq = engine.accept(base);
+      requestIds[seq & (rememberedIds - 1)] = engine.batch.requestIds[base / STRIDE] ?? '';
+      return seq;
+    },
+    input(input) {
+      inputs.push(input);
+    },
+    idle: (at) => inputs.length === 0 && engine.idle(at),
+    closeTick: (at) => engine.closeTick(at),
+    async run(closed) {
+      const ran = await engine.run(closed);
+      const outcome: AnalysisOutcome = {
+        tick: ran.tick,
+        at: ran.at,
+        lastSeq: ran.lastSeq,
+        findings: [],
+        verdicts: [],
+        decisions: [],
+        inputs,
+        checkpointable: ran.merged,
+      };
+      const byApi = new Map<number, Sighting[]>();
+      for (const sighting of ran.sightings) {
+        const list = byApi.get(sighting.api);
+        if (list) list.push(sighting);
+        else byApi.set(sighting.api, [sighting]);
+      }
+      for (const [hash, name] of apiNames) {
+        const sightings = byApi.get(hash);
+        if (!sightings && !ran.merged) continue;
+        const view = {
+          tick: ran.tick,
+          at: ran.at,
+          population: ran.snapshot.get(hash),
+          standing: ran.standing?.get(hash),
+          reconsider: ran.merged,
+        };
+        add(outcome, (coordinators.get(name) as Coordinator).take(view, sightings ?? []));
+      }
+      inputs = [];
+      for (const input of outcome.inputs) apply(input, ran.at, outcome);
+      return outcome;
+    },
+    verdicts: (api) =>
+      [...coordinators]
+        .filter(([name]) => api === undefined || name === api)
+        .flatMap(([, c]) => c.verdicts())
+        .sort((a, b) => b.score - a.score),
+    coordinator: (api) => coordinators.get(api),
+    save: async () => ({
+      engine: await engine.save(),
+      coordinators: [...coordinators].map(([api, c]) => ({
+        policy: toBinary(CompiledPolicySchema, policies.get(api) as CompiledPolicy),
+        state: c.save(),
+      })),
+    }),
+    async load(state) {
+      await engine.load(state.engine);
+      for (const saved of state.coordinators) enter(fromBinary(CompiledPolicySchema, saved.policy)).load(saved.state);
+    },
+    close: () => engine.close(),
+  };
+}
+
+function add(outcome: AnalysisOutcome, output: CoordinatorOutput): void {
+  outcome.findings.push(...output.findings);
+  outcome.verdicts.push(...output.verdicts);
+  outcome.decisions.push(...output.decisions);
+}

@@ -1,0 +1,406 @@
+/**
+ * The analyzer of a running deployment: takes records, keeps the analysis going tick by tick, and sends what comes of it
+ * to the store, the bus and the object store. Everything slow is behind bounded buffers; nothing here waits for it.
+ */
+import { create, fromBinary, toBinary, toJsonString } from '@bufbuild/protobuf';
+import { DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
+import {
+  type CompiledPolicy,
+  CompiledPolicySchema,
+  type PrincipalKind,
+} from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { Bucket, decisionKey, parseApiName } from '@picket/proto/subjects.ts';
+import type { Bus, Bucket as BusBucket, Subscription } from '@picket/runtime/bus/bus.ts';
+import type { Clock } from '@picket/runtime/clock.ts';
+import type { Ledger } from '@picket/runtime/ledger.ts';
+import type { Logger } from '@picket/runtime/log.ts';
+import { type AnalysisInput, type AnalysisOutcome, createAnalysis, type Disposition } from './analysis.ts';
+import type { DecisionChange } from './decide/coordinator.ts';
+import type { MatchValues } from './decide/match.ts';
+import type { ClosedTick } from './engine/engine.ts';
+import type { Usage } from './engine/host.ts';
+import type { Escrow } from './identify/escrow.ts';
+import { createIdentifier } from './identify/identifier.ts';
+import type { KeyRing } from './identify/key-ring.ts';
+import { ValueKind } from './identify/pseudonym.ts';
+import type { AccessRecord } from './ingest/access-record.ts';
+import { createSourceClocks, type SourceClock } from './ingest/clock-skew.ts';
+import { createIntake } from './intake.ts';
+import { F, methods } from './observation.ts';
+import { createOperationRegistry } from './operations/registry.ts';
+import { apiIdOf } from './operations/template.ts';
+import type { Publisher } from './publish/publisher.ts';
+import { apiConditions, apiStatus, policyActivity, type StatusView, withinSafety } from './publish/api-status.ts';
+import { createTraffic, type Traffic } from './publish/traffic.ts';
+import type { Checkpoints } from './replay/checkpoint.ts';
+import { rerun } from './replay/rerun.ts';
+import type { Store } from './store/store.ts';
+import type { StoreWriter } from './store/writer.ts';
+import type { Verdict } from './verdict.ts';
+
+export interface AnalyzerOptions {
+  workers: number;
+  keys: KeyRing;
+  escrow: Escrow;
+  store: Store;
+  writer: StoreWriter;
+  checkpoints: Checkpoints;
+  checkpointIntervalMs: number;
+  bus: Bus;
+  publisher: Publisher;
+  ledger: Ledger;
+  clock: Clock;
+  log: Logger;
+  /** Seen by expected requests of an API, where Envoy's own counters tell; undefined = unknown. */
+  completeness(api: string): number | undefined;
+}
+
+export interface ApiView extends StatusView {
+  activity: { acting: number; wouldAct: number; suppressed: number; risks: number; evicted: number };
+}
+
+export interface Analyzer {
+  /** Policies have arrived and what was stored after the last checkpoint has been caught up with. */
+  restored: { observations: number; ticks: number; fromCheckpoint: boolean };
+  onRecord(record: AccessRecord): void;
+  /** Learns from records of the past, in order, before or while live traffic runs. Returns how many were taken. */
+  learn(records: AsyncIterable<AccessRecord>, onProgress: (records: number) => void): Promise<number>;
+  review(verdict: string, disposition: Disposition): void;
+  verdicts(): Verdict[];
+  apis(): ApiView[];
+  sources(): SourceClock[];
+  usage(): Promise<Usage>;
+  tick(): { number: number; at: number; lastSeq: number };
+  /** Ends the open tick, writes a checkpoint and stops. */
+  close(): Promise<void>;
+}
+
+const tickPollMs = 40;
+const statusIntervalMs = 5_000;
+
+export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer> {
+  const { bus, clock, ledger, log, publisher, store, writer, checkpoints } = options;
+  const registry = createOperationRegistry();
+  const identifier = createIdentifier({
+    keys: options.keys,
+    operations: registry,
+    escrow: options.escrow,
+    ledger,
+    onInvalidCidr: (api, text) => log.warn('prefix in a list is none', { api, text }),
+  });
+  const valuesOf = (api: string): MatchValues => ({
+    keyOf: (kind, pseudonym) => identifier.matchKey(api, kind as ValueKind, low(pseudonym), high(pseudonym)),
+    traitOf: (trait, pseudonym) =>
+      options.escrow.reveal(trait === 'ja4' ? ValueKind.Ja4 : ValueKind.UserAgent, low(pseudonym), high(pseudonym))
+        ?.value,
+  });
+  const analysis = createAnalysis({ workers: options.workers, valuesOf });
+  const clocks = createSourceClocks();
+  const policies = new Map<string, CompiledPolicy>();
+  const apiNames = new Map<number, string>();
+  const traffic = new Map<number, Traffic>();
+  const counts = new Map<number, number>();
+  const decisions = await bus.bucket(Bucket.decisions);
+  let lastCheckpointAt = clock.now();
+  let lastTickAt = 0;
+  let running: Promise<void> = Promise.resolve();
+  let queued = 0;
+  let closing = false;
+
+  const describing = { api: '', method: '', template: '' };
+  const describe = (batch: { u32: Uint32Array }, index: number): typeof describing => {
+    const base = index * 64;
+    const found = registry.byId(batch.u32[base + F.operation] as number, batch.u32[base + F.operation + 1] as number);
+    describing.api = apiNames.get(batch.u32[base + F.api] as number) ?? '';
+    describing.method = methods[(batch.u32[base + F.kinds] as number) & 0xff] ?? 'OTHER';
+    describing.template = found?.operation.template ?? '';
+    return describing;
+  };
+
+  const intake = createIntake({
+    analysis,
+    identifier,
+    clocks,
+    ledger,
+    onObservation(batch, base) {
+      const api = batch.u32[base + F.api] as number;
+      counts.set(api, (counts.get(api) ?? 0) + 1);
+      traffic
+        .get(api)
+        ?.add(
+          batch.f64[(base + F.eventAt) >> 1] as number,
+          batch.u32[base + F.status] as number,
+          batch.f64[(base + F.durationMs) >> 1] as number,
+        );
+    },
+  });
+
+  const enter = (policy: CompiledPolicy): void => {
+    policies.set(policy.api, policy);
+    const hash = apiIdOf(policy.api).lo;
+    apiNames.set(hash, policy.api);
+    if (!traffic.has(hash)) traffic.set(hash, createTraffic());
+  };
+
+  const close = (at: number): ClosedTick => {
+    const closed = analysis.closeTick(at);
+    intake.closed(at);
+    if (closed.batch.length > 0) writer.observations(closed.batch, 0, closed.batch.length, describe);
+    writer.tick({ tick: closed.tick, at, lastSeq: closed.lastSeq });
+    return closed;
+  };
+
+  const run = async (closed: ClosedTick): Promise<void> => {
+    const outcome = await analysis.run(closed);
+    lastTickAt = outcome.at;
+    emit(outcome, true);
+    if (outcome.checkpointable && clock.now() - lastCheckpointAt >= options.checkpointIntervalMs) await checkpoint();
+  };
+
+  /** @param fresh false while catching up: what was stored and told before is not said again */
+  const emit = (outcome: AnalysisOutcome, fresh: boolean): void => {
+    if (fresh) {
+      for (const input of outcome.inputs) writer.input({ seq: outcome.lastSeq, at: outcome.at, ...inputRow(input) });
+      for (const finding of outcome.findings) writer.finding(finding);
+    }
+    for (const verdict of outcome.verdicts) {
+      if (fresh) writer.verdict(verdict);
+      publisher.verdict(verdict);
+      if (fresh) publisher.event('verdict', verdict.api, verdict.name, `${verdict.name}-${outcome.tick}`, verdict);
+    }
+    for (const change of outcome.decisions) {
+      if (fresh) recordDecision(change, outcome);
+      send(change);
+    }
+  };
+
+  const recordDecision = (change: DecisionChange, outcome: AnalysisOutcome): void => {
+    const d = change.decision;
+    const row = {
+      id: d.id,
+      at: outcome.at,
+      api: d.api,
+      kind: d.kind as number,
+      pseudonym: d.pseudonym,
+      action: d.action as number,
+      mode: d.mode as number,
+      verdict: d.verdict,
+      policy: d.policy,
+      policyRevision: d.policyRevision,
+      decidedAt: Number(d.decidedAtMs),
+      expiresAt: Number(d.expiresAtMs),
+      evidenceCompleteAt: Number(d.evidenceCompleteAtMs),
+      event: change.event,
+      reason: change.reason,
+    };
+    writer.decision(row);
+    publisher.event('decision', d.api, d.verdict, `${d.id || d.verdict}-${change.event}-${outcome.tick}`, row);
+  };
+
+  const send = (change: DecisionChange): void => {
+    const d = change.decision;
+    if (change.event === 'suppressed') return;
+    const key = decisionKey({
+      fleet: d.fleet,
+      ...parseApiName(d.api),
+      kind: d.kind as PrincipalKind,
+      pseudonym: d.pseudonym,
+    });
+    const ttlMs = Number(d.expiresAtMs) - clock.now();
+    const over = change.event === 'lifted' || change.event === 'expired';
+    // Decisions that history alone led to may be over before they are made.
+    if (!over && (ttlMs <= 0 || d.match.length === 0)) return;
+    const done = over ? decisions.delete(key) : decisions.put(key, toBinary(DecisionSchema, d), { ttlMs });
+    done.catch((error: unknown) => {
+      ledger.dropped('publish', 'bus_failed');
+      log.error('decision not sent', { error, decision: d.id });
+    });
+  };
+
+  const checkpoint = async (): Promise<void> => {
+    lastCheckpointAt = clock.now();
+    const started = clock.elapsed();
+    const info = await checkpoints.save({
+      analysis: await analysis.save(),
+      operations: registry.toJSON(),
+      identifier: identifier.toJSON(),
+    });
+    log.debug('checkpoint written', { ...info, durationMs: Math.round(clock.elapsed() - started) });
+  };
+
+  const restored = await restore();
+  const subscription = await watchPolicies(await bus.bucket(Bucket.policy), (policy, api) => {
+    if (policy) {
+      enter(policy);
+      analysis.input({ kind: 'policy', policy: withoutLists(policy) });
+      publisher.event('policy', api, api, `${api}-${policy.revision}`, { api, revision: policy.revision });
+    } else {
+      policies.delete(api);
+      analysis.input({ kind: 'policyDeleted', api });
+    }
+    identifier.setPolicies([...policies.values()]);
+  });
+
+  async function restore(): Promise<Analyzer['restored']> {
+    const { checkpoint: found, setAside } = await checkpoints.latest();
+    for (const { file, reason } of setAside) log.error('checkpoint set aside', { file, reason });
+    if (found) {
+      registry.restore(found.operations);
+      identifier.restore(found.identifier);
+      await analysis.load(found.analysis);
+      for (const { policy } of found.analysis.coordinators) enter(fromBinary(CompiledPolicySchema, policy));
+    }
+    const result = await rerun(analysis, store, { strict: false, onOutcome: (outcome) => emit(outcome, false) });
+    if (result.observations > 0) log.info('caught up with stored rows', { ...result });
+    lastTickAt = found?.analysis.engine.at ?? 0;
+    intake.closed(lastTickAt);
+    return { observations: result.observations, ticks: result.ticks, fromCheckpoint: found !== undefined };
+  }
+
+  /** Runs closed ticks one after another; a slow tick makes the next ones longer, not more. */
+  const step = (at: number): void => {
+    if (analysis.idle(at)) return;
+    const closed = close(at);
+    queued++;
+    running = running
+      .then(() => run(closed))
+      .catch((error: unknown) => log.error('tick failed', { error, tick: closed.tick }))
+      .finally(() => queued--);
+  };
+
+  const ticker = setInterval(() => {
+    if (queued > 0) return;
+    const at = intake.due(clock.now());
+    if (at !== undefined) step(at);
+  }, tickPollMs);
+  const flusher = setInterval(() => void publisher.flush(), 100);
+  const reporter = setInterval(() => report(), statusIntervalMs);
+
+  const apis = (): ApiView[] =>
+    [...policies.values()].map((policy) => {
+      const hash = apiIdOf(policy.api).lo;
+      return {
+        api: policy.api,
+        policy,
+        traffic: traffic.get(hash)?.read(Math.max(clock.now(), lastTickAt)),
+        operations: registry.list(policy.api),
+        learning: identifier.learning(policy.api),
+        observations: counts.get(hash) ?? 0,
+        completeness: options.completeness(policy.api),
+        since: analysis.engine.snapshot().get(hash)?.since ?? 0,
+        activity: analysis.coordinator(policy.api)?.activity() ?? {
+          acting: 0,
+          wouldAct: 0,
+          suppressed: 0,
+          risks: 0,
+          evicted: 0,
+        },
+      };
+    });
+
+  const report = (): void => {
+    const views = apis();
+    const now = Math.max(clock.now(), lastTickAt);
+    const byPolicy = new Map<string, ApiView[]>();
+    for (const view of views) {
+      publisher.status(
+        'ProtectedAPI',
+        view.api,
+        apiStatus(view, analysis.verdicts(view.api), now),
+        apiConditions(view, now),
+      );
+      const policy = view.policy.behavior?.policy ?? '';
+      if (policy !== '') byPolicy.set(policy, [...(byPolicy.get(policy) ?? []), view]);
+    }
+    for (const [policy, of] of byPolicy) {
+      const activity = policyActivity(of);
+      publisher.status('BehaviorPolicy', policy, { activity }, [withinSafety(activity.suppressedBySafety)]);
+    }
+  };
+
+  return {
+    restored,
+    onRecord: (record) => {
+      if (!closing) intake.live(record);
+    },
+    async learn(records, onProgress) {
+      let taken = 0;
+      for await (const record of records) {
+        const due = intake.past(record);
+        taken++;
+        if (due) {
+          const at = intake.due(clock.now());
+          if (at !== undefined && !analysis.idle(at)) await run(close(at));
+          else if (at !== undefined) intake.closed(at);
+        }
+        if (taken % 1000 === 0) onProgress(taken);
+      }
+      onProgress(taken);
+      return taken;
+    },
+    review: (verdict, disposition) => analysis.input({ kind: 'review', verdict, disposition }),
+    verdicts: () => analysis.verdicts(),
+    apis,
+    sources: () => clocks.sources(),
+    usage: () => analysis.engine.usage(),
+    tick: () => ({ number: analysis.engine.tick, at: lastTickAt, lastSeq: analysis.engine.lastSeq }),
+    async close() {
+      closing = true;
+      clearInterval(ticker);
+      clearInterval(flusher);
+      clearInterval(reporter);
+      await subscription.stop();
+      await running;
+      const at = intake.due(clock.now()) ?? lastTickAt + 1;
+      if (!analysis.idle(at)) await run(close(at));
+      await publisher.close();
+      await checkpoint();
+      await analysis.close();
+    },
+  };
+}
+
+async function watchPolicies(
+  bucket: BusBucket,
+  onPolicy: (policy: CompiledPolicy | undefined, api: string) => void,
+): Promise<Subscription> {
+  return await new Promise((resolve, reject) => {
+    const keys = new Map<string, string>();
+    const watching: Promise<Subscription> = bucket.watch({
+      onEntry(key, value) {
+        const policy = value && fromBinary(CompiledPolicySchema, value);
+        const api = policy?.api ?? keys.get(key);
+        if (api === undefined) return;
+        if (policy) keys.set(key, api);
+        else keys.delete(key);
+        onPolicy(policy, api);
+      },
+      onSynced: () => void watching.then(resolve, reject),
+    });
+    watching.catch(reject);
+  });
+}
+
+/** What the coordinator needs of a policy: lists of identities and addresses stay out of checkpoints and stored rows. */
+function withoutLists(policy: CompiledPolicy): CompiledPolicy {
+  return create(CompiledPolicySchema, { ...policy, exemptions: [], reputation: [], operations: [] });
+}
+
+function inputRow(input: AnalysisInput): { kind: 'policy' | 'policyDeleted' | 'review'; key: string; body: string } {
+  switch (input.kind) {
+    case 'policy':
+      return { kind: 'policy', key: input.policy.api, body: toJsonString(CompiledPolicySchema, input.policy) };
+    case 'policyDeleted':
+      return { kind: 'policyDeleted', key: input.api, body: '' };
+    case 'review':
+      return { kind: 'review', key: input.verdict, body: input.disposition };
+  }
+}
+
+function low(pseudonym: string): number {
+  return Number.parseInt(pseudonym.slice(8), 16);
+}
+
+function high(pseudonym: string): number {
+  return Number.parseInt(pseudonym.slice(0, 8), 16);
+}

@@ -1,0 +1,115 @@
+/**
+ * Checkpoints: all state from which a restart or a replay goes on, in one file. Written whole or not at all; one that
+ * cannot be read is set aside with a reason, never used in part.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { deserialize, serialize } from 'node:v8';
+import { writeFileAtomic } from '@picket/runtime/atomic-file.ts';
+import type { AnalysisState } from '../analysis.ts';
+import { DETECTOR_VERSION } from '../detect/catalogue.ts';
+import type { IdentifierState } from '../identify/identifier.ts';
+import type { RegistryState } from '../operations/registry.ts';
+
+/** Changes with the layout of any state in it. */
+const FORMAT_VERSION = 1;
+/** The newest ones, and the very first, from which everything stored can be replayed. */
+const keepNewest = 3;
+
+export interface Checkpoint {
+  analysis: AnalysisState;
+  operations: RegistryState;
+  identifier: IdentifierState;
+}
+
+export interface CheckpointInfo {
+  file: string;
+  lastSeq: number;
+  tick: number;
+  at: number;
+}
+
+export interface Checkpoints {
+  save(checkpoint: Checkpoint): Promise<CheckpointInfo>;
+  /** Newest readable one; `setAside` names those that were not. */
+  latest(): Promise<{ checkpoint: Checkpoint | undefined; setAside: { file: string; reason: string }[] }>;
+  /** Readable or not, oldest first. */
+  list(): Promise<CheckpointInfo[]>;
+  read(file: string): Promise<Checkpoint>;
+}
+
+interface Header {
+  format: 'picket-checkpoint';
+  version: number;
+  detectors: string;
+  /** Serialised by V8: another major version of Node may not read it. */
+  node: string;
+  lastSeq: number;
+  tick: number;
+  at: number;
+  sha256: string;
+}
+
+export function createCheckpoints(dir: string, nodeMajor: string): Checkpoints {
+  const list = async (): Promise<CheckpointInfo[]> => {
+    const names = await readdir(dir).catch(() => [] as string[]);
+    return names
+      .map((file) => ({ file, match: /^checkpoint-(\d{16})-(\d{12})-(\d{15})\.bin$/.exec(file) }))
+      .flatMap(({ file, match }) =>
+        match ? [{ file, lastSeq: Number(match[1]), tick: Number(match[2]), at: Number(match[3]) }] : [],
+      )
+      .sort((a, b) => a.tick - b.tick);
+  };
+  const read = async (file: string): Promise<Checkpoint> => {
+    const bytes = await readFile(join(dir, file));
+    const end = bytes.indexOf(10);
+    if (end < 0) throw new Error('has no header');
+    const header = JSON.parse(bytes.subarray(0, end).toString('utf8')) as Header;
+    if (header.format !== 'picket-checkpoint' || header.version !== FORMAT_VERSION)
+      throw new Error(`is of version ${header.version}, this build reads ${FORMAT_VERSION}`);
+    if (header.detectors !== DETECTOR_VERSION)
+      throw new Error(`was written by detectors ${header.detectors}, these are ${DETECTOR_VERSION}`);
+    if (header.node !== nodeMajor) throw new Error(`was written under Node ${header.node}, this is ${nodeMajor}`);
+    const body = bytes.subarray(end + 1);
+    if (createHash('sha256').update(body).digest('hex') !== header.sha256) throw new Error('does not match its digest');
+    return deserialize(body) as Checkpoint;
+  };
+  return {
+    list,
+    read,
+    async save(checkpoint) {
+      const { lastSeq, tick, at } = checkpoint.analysis.engine;
+      const body = serialize(checkpoint);
+      const header: Header = {
+        format: 'picket-checkpoint',
+        version: FORMAT_VERSION,
+        detectors: DETECTOR_VERSION,
+        node: nodeMajor,
+        lastSeq,
+        tick,
+        at,
+        sha256: createHash('sha256').update(body).digest('hex'),
+      };
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      const pad = (value: number, digits: number): string => String(Math.round(value)).padStart(digits, '0');
+      const file = `checkpoint-${pad(lastSeq, 16)}-${pad(tick, 12)}-${pad(at, 15)}.bin`;
+      await writeFileAtomic(join(dir, file), Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), body]));
+      const all = await list();
+      for (const old of all.slice(1, -keepNewest)) await rm(join(dir, old.file), { force: true });
+      return { file, lastSeq, tick, at };
+    },
+    async latest() {
+      const setAside: { file: string; reason: string }[] = [];
+      for (const { file } of (await list()).reverse()) {
+        try {
+          return { checkpoint: await read(file), setAside };
+        } catch (error) {
+          setAside.push({ file, reason: error instanceof Error ? error.message : String(error) });
+          await rename(join(dir, file), join(dir, `${file}.unreadable`));
+        }
+      }
+      return { checkpoint: undefined, setAside };
+    },
+  };
+}

@@ -1,0 +1,132 @@
+/**
+ * Stored rows back through the same stages: after a restart to catch up with what was stored after the checkpoint, and
+ * for `picket replay` to show that the same rows give the same verdicts.
+ */
+import { fromJsonString } from '@bufbuild/protobuf';
+import { CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import type { Analysis, AnalysisInput, AnalysisOutcome, Disposition } from '../analysis.ts';
+import { F, ObservationBatch, STRIDE } from '../observation.ts';
+import type { InputRow, Store } from '../store/store.ts';
+
+export interface RerunResult {
+  observations: number;
+  ticks: number;
+  /** Observations after the last stored tick: they wait in the open batch. */
+  open: number;
+}
+
+/** Processed but never stored: nobody can know what they did to the state. */
+export class NotReproducible extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'NotReproducible';
+  }
+}
+
+/**
+ * Runs everything stored after the analysis' last sequence number.
+ *
+ * @param onOutcome gets each tick's outcome in order
+ * @throws NotReproducible when a gap lies in the range and `strict` is set
+ */
+export async function rerun(
+  analysis: Analysis,
+  store: Store,
+  options: {
+    strict: boolean;
+    untilTick?: number;
+    onOutcome(outcome: AnalysisOutcome): void;
+    onProgress?(observations: number): void;
+  },
+): Promise<RerunResult> {
+  const from = analysis.engine.lastSeq;
+  const fromTick = analysis.engine.tick;
+  const gaps = await store.readGaps(from);
+  const gap = gaps[0];
+  if (gap && options.strict)
+    throw new NotReproducible(`rows ${gap.fromSeq} to ${gap.toSeq} were processed but not stored (${gap.reason})`);
+  const inputs = inputsByTime(await store.readInputs(from));
+  const reader = createReader(store, from);
+  const result: RerunResult = { observations: 0, ticks: 0, open: 0 };
+  for await (const ticks of store.readTicks(from)) {
+    for (const row of ticks) {
+      if (row.tick <= fromTick) continue;
+      if (options.untilTick !== undefined && row.tick > options.untilTick) return result;
+      result.observations += await reader.upTo(row.lastSeq, analysis);
+      for (const input of inputs.get(row.at) ?? []) analysis.input(input);
+      const closed = analysis.closeTick(row.at);
+      if (closed.tick !== row.tick)
+        throw new NotReproducible(
+          `tick ${row.tick} follows tick ${closed.tick - 1}: ticks between them are not stored`,
+        );
+      options.onOutcome(await analysis.run(closed));
+      result.ticks++;
+      options.onProgress?.(result.observations);
+    }
+  }
+  if (options.untilTick === undefined) result.open = await reader.upTo(Number.MAX_SAFE_INTEGER, analysis);
+  return result;
+}
+
+function inputsByTime(rows: readonly InputRow[]): Map<number, AnalysisInput[]> {
+  const byTime = new Map<number, AnalysisInput[]>();
+  for (const row of rows) {
+    const input = inputFromRow(row);
+    if (!input) continue;
+    const list = byTime.get(row.at);
+    if (list) list.push(input);
+    else byTime.set(row.at, [input]);
+  }
+  return byTime;
+}
+
+function inputFromRow(row: InputRow): AnalysisInput | undefined {
+  switch (row.kind) {
+    case 'policy':
+      return { kind: 'policy', policy: fromJsonString(CompiledPolicySchema, row.body) };
+    case 'policyDeleted':
+      return { kind: 'policyDeleted', api: row.key };
+    case 'review':
+      return { kind: 'review', verdict: row.key, disposition: row.body as Disposition };
+    default:
+      return undefined;
+  }
+}
+
+interface Reader {
+  /** Moves rows up to `seq` into the open batch; returns how many. */
+  upTo(seq: number, analysis: Analysis): Promise<number>;
+}
+
+function createReader(store: Store, after: number): Reader {
+  const pages = store
+    .readObservations(after, Number.MAX_SAFE_INTEGER, new ObservationBatch(1024))
+    [Symbol.asyncIterator]();
+  let page: ObservationBatch | undefined;
+  let next = 0;
+  return {
+    async upTo(seq, analysis) {
+      let moved = 0;
+      for (;;) {
+        if (!page || next >= page.length) {
+          const more = await pages.next();
+          if (more.done) return moved;
+          page = more.value;
+          next = 0;
+          if (page.length === 0) continue;
+        }
+        const base = next * STRIDE;
+        const rowSeq = page.f64[(base + F.seq) >> 1] as number;
+        if (rowSeq > seq) return moved;
+        if (rowSeq !== analysis.engine.lastSeq + 1) analysis.engine.resumeAfter(rowSeq - 1);
+        const batch = analysis.engine.batch;
+        const into = batch.append();
+        batch.u32.set(page.u32.subarray(base, base + STRIDE), into);
+        batch.requestIds[into / STRIDE] = page.requestIds[next] ?? '';
+        analysis.accept(into);
+        next++;
+        moved++;
+      }
+    },
+  };
+}
