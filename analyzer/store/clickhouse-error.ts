@@ -5,7 +5,7 @@ import { StoreError } from './store.ts';
 /** The data of the insert is at fault: a repeat can never succeed, fewer rows may. Numbers from ClickHouse's ErrorCodes. */
 const refusedCodes = new Set([6, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 469]);
 /** The schema or the statement is at fault. */
-const unreadableCodes = new Set([16, 36, 43, 46, 47, 48, 60, 62, 81, 115, 456, 497]);
+const unreadableCodes = new Set([16, 36, 43, 46, 47, 48, 60, 62, 81, 115, 184, 215, 456, 497]);
 const timeoutCodes = new Set([159, 209, 394]);
 /** No space, read-only disk, too many parts waiting for merges. */
 const fullCodes = new Set([243, 252, 242, 164]);

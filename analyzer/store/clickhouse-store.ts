@@ -18,6 +18,7 @@ import {
   gapRecords,
   inputRecords,
   lossRecords,
+  pseudonymToDecimal,
   type RecordTable,
   tickRecords,
   verdictRecords,
@@ -161,7 +162,7 @@ export function createClickHouseStore(options: ClickHouseStoreOptions): Store & 
     also('api = {api:String}', 'api', filter.api);
     also(`${instant} >= {since:Float64}`, 'since', filter.since);
     also(`${instant} <= {until:Float64}`, 'until', filter.until);
-    also('lower(hex(pseudonym)) = {pseudonym:String}', 'pseudonym', filter.pseudonym?.toLowerCase().padStart(16, '0'));
+    also('pseudonym = {pseudonym:UInt64}', 'pseudonym', filter.pseudonym && pseudonymToDecimal(filter.pseudonym));
     if (columns.has('name')) also('name = {verdict:String}', 'verdict', filter.verdict);
     const condition = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
     // The newest are the ones to keep when there are too many, and they come oldest first.
@@ -183,12 +184,12 @@ export function createClickHouseStore(options: ClickHouseStoreOptions): Store & 
       return Buffer.concat(chunks);
     });
   const nextSeq = async (after: number, upTo: number): Promise<number | undefined> => {
-    const [row] = await query<{ n: string; seq: string }>(
-      `SELECT count() AS n, min(seq) AS seq FROM ${context.database}.${observations.name}
+    const [row] = await query<{ n: string; next: string }>(
+      `SELECT count() AS n, min(seq) AS next FROM ${context.database}.${observations.name}
        WHERE seq > {after:UInt64} AND seq <= {upTo:UInt64}`,
       { after, upTo },
     );
-    return row && row.n !== '0' ? Number(row.seq) : undefined;
+    return row && row.n !== '0' ? Number(row.next) : undefined;
   };
 
   return {

@@ -13,14 +13,17 @@ export interface RecordTable<T> {
   fromRow(row: Cell[]): T;
 }
 
-/** 16 hex digits ↔ decimal UInt64. */
-const fromHex = (pseudonym: string): string => {
+/**
+ * 16 hex digits to a decimal UInt64.
+ * @throws StoreError `refused` for anything else.
+ */
+export const pseudonymToDecimal = (pseudonym: string): string => {
   if (!/^[0-9a-f]{1,16}$/i.test(pseudonym)) {
     throw new StoreError('refused', `pseudonym ${JSON.stringify(pseudonym)} is not 16 hex digits`, false);
   }
   return BigInt(`0x${pseudonym}`).toString();
 };
-const toHex = (value: Cell): string =>
+const pseudonymFromDecimal = (value: Cell): string =>
   BigInt(value as string)
     .toString(16)
     .padStart(16, '0');
@@ -94,7 +97,7 @@ export const findingRecords: RecordTable<Finding> = {
     r.family,
     r.api,
     r.kind,
-    fromHex(r.pseudonym),
+    pseudonymToDecimal(r.pseudonym),
     float(r.since),
     float(r.until),
     float(r.pValue),
@@ -116,7 +119,7 @@ export const findingRecords: RecordTable<Finding> = {
       family: at(1) as Finding['family'],
       api: at(2) as string,
       kind: at(3) as Finding['kind'],
-      pseudonym: toHex(at(4)),
+      pseudonym: pseudonymFromDecimal(at(4)),
       since: number(at(5)),
       until: number(at(6)),
       pValue: number(at(7)),
@@ -140,7 +143,7 @@ export const verdictRecords: RecordTable<Verdict> = {
     r.name,
     r.api,
     r.kind,
-    fromHex(r.pseudonym),
+    pseudonymToDecimal(r.pseudonym),
     float(r.score),
     r.level,
     float(r.lastSeen),
@@ -174,7 +177,7 @@ export const decisionRecords: RecordTable<DecisionRow> = {
     float(r.at),
     r.api,
     r.kind,
-    fromHex(r.pseudonym),
+    pseudonymToDecimal(r.pseudonym),
     r.action,
     r.mode,
     r.verdict,
@@ -193,7 +196,7 @@ export const decisionRecords: RecordTable<DecisionRow> = {
       at: number(at(1)),
       api: at(2) as string,
       kind: number(at(3)),
-      pseudonym: toHex(at(4)),
+      pseudonym: pseudonymFromDecimal(at(4)),
       action: number(at(5)),
       mode: number(at(6)),
       verdict: at(7) as string,
