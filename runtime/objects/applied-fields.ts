@@ -35,9 +35,12 @@ export function applyFields(
   }
   const kept = new Set(Object.values(next).flat());
   const value = structuredClone(current);
-  for (const path of owners[manager] ?? []) {
-    if (!leaves.has(path) && !kept.has(path)) removeAt(value, JSON.parse(path) as Segment[]);
-  }
+  const removed = (owners[manager] ?? [])
+    .filter((path) => !leaves.has(path) && !kept.has(path))
+    .map((path) => JSON.parse(path) as Segment[]);
+  // Keys of list items last: without them the other fields of the item could not be found.
+  for (const path of removed.filter((candidate) => !isItemKey(candidate))) removeAt(value, path);
+  for (const path of removed.filter(isItemKey)) removeAt(value, path);
   for (const [path, leaf] of leaves) setAt(value, JSON.parse(path) as Segment[], structuredClone(leaf));
   next[manager] = [...leaves.keys()];
   return { value, owners: Object.fromEntries(Object.entries(next).filter(([, paths]) => paths.length > 0)) };
@@ -47,6 +50,12 @@ export function applyFields(
 function keepsOwnership(path: string, leaves: Map<string, unknown>, current: Record<string, unknown>): boolean {
   if (!leaves.has(path)) return true;
   return JSON.stringify(leaves.get(path)) === JSON.stringify(readAt(current, JSON.parse(path) as Segment[]));
+}
+
+function isItemKey(path: readonly Segment[]): boolean {
+  const item = path.at(-2);
+  const name = path.at(-1);
+  return typeof item === 'object' && typeof name === 'string' && name in item;
 }
 
 function collectLeaves(

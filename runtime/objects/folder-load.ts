@@ -24,8 +24,8 @@ export interface ManifestObject {
 
 export interface LoadInput {
   files: readonly ParsedFile[];
-  /** Files that exist but could not be read or parsed at all. */
-  unreadable: ReadonlySet<string>;
+  /** What kept files from being read at all. */
+  unreadable: readonly Problem[];
   /** What was in force before, by `keyText`. */
   previous: ReadonlyMap<string, ManifestObject>;
   schemas: ObjectSchemas;
@@ -45,8 +45,11 @@ interface Claim {
 }
 
 export function loadFolder(input: LoadInput): LoadOutcome {
-  const problems = input.files.flatMap((file) => file.problems);
-  const incomplete = new Set([...input.unreadable, ...input.files.filter((f) => !f.complete).map((f) => f.file)]);
+  const problems = [...input.unreadable, ...input.files.flatMap((file) => file.problems)];
+  const incomplete = new Set([
+    ...input.unreadable.map((problem) => problem.file),
+    ...input.files.filter((file) => !file.complete).map((file) => file.file),
+  ]);
   const claims = new Map<string, Claim[]>();
   for (const manifest of input.files.flatMap((file) => file.manifests)) {
     const key = identify(manifest, input.schemas, problems, incomplete);

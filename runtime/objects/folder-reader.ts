@@ -61,17 +61,16 @@ export function createFolderReader(folder: string, schemas: ObjectSchemas): Fold
       const listed = new Set(listing.files.map((file) => file.file));
       for (const file of parsed.keys()) if (!listed.has(file)) parsed.delete(file);
       referenced.clear();
-      const problems = [...listing.problems, ...read.problems];
       const outcome = loadFolder({
         files: listing.files.flatMap(({ file }) => parsed.get(file)?.result ?? []),
-        unreadable: new Set(problems.map((problem) => problem.file)),
+        unreadable: [...listing.problems, ...read.problems],
         previous,
         schemas,
         readText,
       });
       // What could not be read is tried again next time.
       lastListing = read.problems.length === 0 ? signature : undefined;
-      return { objects: outcome.objects, problems: [...problems, ...outcome.problems] };
+      return outcome;
     },
   };
 }
