@@ -33,6 +33,9 @@ export function createApiTable<T extends Routed>(apis: readonly T[]): ApiTable<T
   }
   const candidates = createGenerationMap<string, readonly T[]>(4096, (key) => key.length);
 
+  let lastAuthority: string | undefined;
+  let last: readonly T[] = none;
+
   function candidatesFor(authority: string): readonly T[] {
     const host = normaliseHost(authority);
     const found: T[] = [...(exact.get(host) ?? none)];
@@ -44,12 +47,16 @@ export function createApiTable<T extends Routed>(apis: readonly T[]): ApiTable<T
 
   return {
     find(authority, path) {
-      let list = candidates.get(authority);
-      if (!list) {
-        list = candidatesFor(authority);
-        candidates.set(authority, list);
+      if (authority !== lastAuthority) {
+        let list = candidates.get(authority);
+        if (!list) {
+          list = candidatesFor(authority);
+          candidates.set(authority, list);
+        }
+        lastAuthority = authority;
+        last = list;
       }
-      for (const api of list) if (hasPrefix(path, api.pathPrefix)) return api;
+      for (const api of last) if (hasPrefix(path, api.pathPrefix)) return api;
       return undefined;
     },
   };

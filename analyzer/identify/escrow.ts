@@ -25,6 +25,8 @@ export interface Escrow {
     verified: boolean,
     matchAs: EscrowedValue['matchAs'],
   ): void;
+  /** What was put or touched at generation g is held through g + 1: no need to touch it again before. */
+  generation(kind: ValueKind): number;
   /** True when held; keeps it from being forgotten. */
   touch(kind: ValueKind, lo: number, hi: number): boolean;
   reveal(kind: ValueKind, lo: number, hi: number): EscrowedValue | undefined;
@@ -62,6 +64,7 @@ export function createEscrow(options: { capacityPerKind?: number; retain?: Escro
         }
       } else tables[kind]?.set(hashKey(lo, hi), { value, verified, matchAs, lo });
     },
+    generation: (kind) => tables[kind]?.generation() ?? 0,
     touch: (kind, lo, hi) => find(kind, lo, hi) !== undefined,
     reveal(kind, lo, hi) {
       const entry = find(kind, lo, hi);

@@ -10,6 +10,8 @@ export interface GenerationMap<K, V> {
   clear(): void;
   /** Entries held now; at most twice the capacity. */
   size(): number;
+  /** Grows when a generation is dropped: an entry asked for in generation g is there through g + 1. */
+  generation(): number;
   /** Entries from the oldest to the youngest generation; for checkpoints. */
   entries(): IterableIterator<[K, V]>;
 }
@@ -24,12 +26,14 @@ export function createGenerationMap<K, V>(capacity: number, weigh: (key: K) => n
   let young = new Map<K, V>();
   let old = new Map<K, V>();
   let weight = 0;
+  let generation = 0;
 
   function set(key: K, value: V): void {
     if (young.size >= capacity || weight > maxWeight) {
       old = young;
       young = new Map();
       weight = 0;
+      generation++;
     }
     young.set(key, value);
     weight += weigh(key);
@@ -48,7 +52,9 @@ export function createGenerationMap<K, V>(capacity: number, weigh: (key: K) => n
       young.delete(key);
       old.delete(key);
     },
+    generation: () => generation,
     clear() {
+      generation += 2;
       young = new Map();
       old = new Map();
       weight = 0;

@@ -79,6 +79,13 @@ export interface IdentifierState {
   learners: [api: string, flow: string, type: FlowType, state: OutcomeState][];
 }
 
+interface ValueFacts {
+  kind: ValueKind;
+  lo: number;
+  hi: number;
+  held: number;
+}
+
 interface AddressFacts {
   lo: number;
   hi: number;
@@ -89,6 +96,9 @@ interface AddressFacts {
   b: number;
   c: number;
   d: number;
+  /** Generations of the escrow that hold the address and the network. */
+  held: number;
+  networkHeld: number;
 }
 
 const methodNumbers = new Map<string, number>(methods.map((name, i) => [name, i]));
@@ -115,18 +125,29 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
   const addresses = createGenerationMap<string, AddressFacts>(131_072, (key) => key.length);
   const userAgents = createGenerationMap<string, UserAgentFacts>(8192, (key) => key.length >> 2);
   const targets = createGenerationMap<string, RequestTarget>(16_384, (key) => key.length);
-  const longTexts = createGenerationMap<string, { kind: ValueKind; lo: number; hi: number }>(
-    8192,
-    (k) => k.length >> 3,
-  );
-  const noAddress: AddressFacts = { lo: 0, hi: 0, networkLo: 0, networkHi: 0, family: 0, a: 0, b: 0, c: 0, d: 0 };
-  const noUserAgent: UserAgentFacts = { lo: 0, hi: 0, declaredBot: false, knownTool: false, hostile: false };
+  const values = createGenerationMap<string, ValueFacts>(16_384, (key) => key.length >> 3);
+  const noAddress: AddressFacts = {
+    lo: 0,
+    hi: 0,
+    networkLo: 0,
+    networkHi: 0,
+    family: 0,
+    a: 0,
+    b: 0,
+    c: 0,
+    d: 0,
+    held: -1,
+    networkHeld: -1,
+  };
+  const noUserAgent: UserAgentFacts = { lo: 0, hi: 0, declaredBot: false, knownTool: false, hostile: false, held: 0 };
   let pseudonyms: Pseudonymiser = createPseudonymiser(options.keys, (m) => options.onMigrate?.(m));
   let steps = createObjectSteps(pseudonyms.key(ValueKind.Object));
   let policies: readonly CompiledPolicy[] = [];
   let contexts = new Map<string, ApiContext>();
   let table: ApiTable<ApiContext> = createApiTable<ApiContext>([]);
   let oversized = 0;
+  let lastSource = '';
+  let lastSourceIndex = 0;
 
   function compile(): void {
     const next = new Map<string, ApiContext>();
@@ -162,18 +183,20 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
 
   /** Hashes into `digest`; long texts (tokens) through a cache, because they cost more to hash than to look up. */
   function hash(kind: ValueKind, text: string, at: number): void {
-    if (text.length <= longText) {
+    if (text.length <= longText) pseudonyms.hash(kind, text, at);
+    else factsOf(kind, text, at);
+  }
+
+  function factsOf(kind: ValueKind, text: string, at: number): ValueFacts {
+    let facts = values.get(text);
+    if (!facts || facts.kind !== kind) {
       pseudonyms.hash(kind, text, at);
-      return;
+      facts = { kind, lo: digest.lo, hi: digest.hi, held: -1 };
+      values.set(text, facts);
     }
-    let known = longTexts.get(text);
-    if (!known || known.kind !== kind) {
-      pseudonyms.hash(kind, text, at);
-      known = { kind, lo: digest.lo, hi: digest.hi };
-      longTexts.set(text, known);
-    }
-    digest.lo = known.lo;
-    digest.hi = known.hi;
+    digest.lo = facts.lo;
+    digest.hi = facts.hi;
+    return facts;
   }
 
   function addressOf(text: string, at: number): AddressFacts {
@@ -194,14 +217,16 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       }
       addresses.set(text, facts);
     }
-    if (!escrow.touch(ValueKind.Address, facts.lo, facts.hi)) {
+    if (facts.held !== escrow.generation(ValueKind.Address)) {
       restoreAddress(facts);
       const name = facts.family === 0 ? text.slice(0, 256).toLowerCase() : addressText();
       escrow.put(ValueKind.Address, facts.lo, facts.hi, name, true, 'value');
+      facts.held = escrow.generation(ValueKind.Address);
     }
-    if (facts.family !== 0 && !escrow.touch(ValueKind.Network, facts.networkLo, facts.networkHi)) {
+    if (facts.family !== 0 && facts.networkHeld !== escrow.generation(ValueKind.Network)) {
       restoreAddress(facts);
       escrow.put(ValueKind.Network, facts.networkLo, facts.networkHi, networkText(), true, 'value');
+      facts.networkHeld = escrow.generation(ValueKind.Network);
     }
     return facts;
   }
@@ -215,8 +240,9 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       facts = readUserAgent(cut, digest.lo, digest.hi);
       userAgents.set(cut, facts);
     }
-    if (!escrow.touch(ValueKind.UserAgent, facts.lo, facts.hi)) {
+    if (facts.held !== escrow.generation(ValueKind.UserAgent)) {
       escrow.put(ValueKind.UserAgent, facts.lo, facts.hi, cut, false, 'value');
+      facts.held = escrow.generation(ValueKind.UserAgent);
     }
     return facts;
   }
@@ -235,11 +261,14 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
   }
 
   function sourceOf(name: string): number {
+    if (name === lastSource) return lastSourceIndex;
     let index = sources.get(name);
     if (index === undefined) {
       index = sources.size < maxSources ? sources.size + 1 : 0;
       if (index > 0) sources.set(name, index);
     }
+    lastSource = name;
+    lastSourceIndex = index;
     return index;
   }
 
@@ -261,20 +290,24 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       if (value === '') continue;
       taken |= bit;
       const field = principalFields[extractor.kind] as { offset: number; verified: number };
-      hash(extractor.kind as ValueKind, value, at);
+      const kind = extractor.kind as ValueKind;
+      const escrowed = extractor.matchAs !== 'none';
+      const known = escrowed ? factsOf(kind, value, at) : undefined;
+      if (!known) hash(kind, value, at);
       u32[base + field.offset] = digest.lo;
       u32[base + field.offset + 1] = digest.hi;
       // A credential proves itself by being accepted; a name proves nothing, Envoy must vouch for it.
       const proven = extractor.vouched || (accepted && extractor.kind !== PrincipalKind.USER);
       if (proven) verified |= field.verified;
-      if (extractor.matchAs !== 'none') {
-        const kept = extractor.matchAs === 'value' ? value : value.slice(0, extractor.matchCharacters);
-        const kind = extractor.kind as ValueKind;
-        // Always put: a value that was claimed before may be vouched for only now.
-        if (extractor.vouched || !escrow.touch(kind, digest.lo, digest.hi)) {
+      if (known) {
+        // An earlier claim of the value may be vouched for only now, so vouched values are told apart.
+        const held = escrow.generation(kind) * 2 + (extractor.vouched ? 1 : 0);
+        if (known.held !== held) {
+          const kept = extractor.matchAs === 'value' ? value : value.slice(0, extractor.matchCharacters);
           escrow.put(kind, digest.lo, digest.hi, kept, extractor.vouched, extractor.matchAs);
+          known.held = held;
         }
-      } else if (escrow.retain === 'all') keep(extractor.kind as ValueKind, value);
+      } else if (escrow.retain === 'all') keep(kind, value);
     }
     if ((taken & (1 << PrincipalKind.USER)) === 0 && record.logUser !== '' && record.logUser.length <= 256) {
       hash(ValueKind.User, record.logUser, at);
@@ -361,12 +394,13 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
     let lo = agent.lo;
     let hi = agent.hi;
     if (fingerprint !== '' && fingerprint.length <= 128) {
-      hash(ValueKind.Ja4, fingerprint, at);
+      const known = factsOf(ValueKind.Ja4, fingerprint, at);
       if (record.ja4 !== '') {
-        u32[base + F.ja4] = digest.lo;
-        u32[base + F.ja4 + 1] = digest.hi;
-        if (!escrow.touch(ValueKind.Ja4, digest.lo, digest.hi)) {
-          escrow.put(ValueKind.Ja4, digest.lo, digest.hi, record.ja4, false, 'value');
+        u32[base + F.ja4] = known.lo;
+        u32[base + F.ja4 + 1] = known.hi;
+        if (known.held !== escrow.generation(ValueKind.Ja4)) {
+          escrow.put(ValueKind.Ja4, known.lo, known.hi, record.ja4, false, 'value');
+          known.held = escrow.generation(ValueKind.Ja4);
         }
       }
       // Both are outputs of a keyed PRF, so their mix is one too.
@@ -465,7 +499,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       pseudonyms = createPseudonymiser(keys, (m) => options.onMigrate?.(m));
       steps = createObjectSteps(pseudonyms.key(ValueKind.Object));
       addresses.clear();
-      longTexts.clear();
+      values.clear();
       compile();
     },
     keyId: () => pseudonyms.keyId,
@@ -546,7 +580,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       }
 
       let signals = target.signals;
-      if (record.status >= 400 && !refused) signals |= target.signalsWhenRefused;
+      if (!refused && isNotThere(record.status)) signals |= target.signalsWhenRefused;
       if (agent.knownTool) signals |= Signal.knownTool;
       if (agent.hostile) signals |= Signal.codeInjection;
       // The block editor of WordPress lists users for its own staff.
@@ -586,6 +620,11 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       compile();
     },
   };
+}
+
+/** Answers of a server that does not have, or does not show, what was asked for. */
+function isNotThere(status: number): boolean {
+  return status === 404 || status === 403 || status === 400 || status === 405 || status === 410;
 }
 
 /** Puts a remembered address where prefix tables look. */

@@ -27,7 +27,7 @@ const fileRules: readonly Rule[] = [
   {
     bit: Signal.sensitiveFile,
     pattern:
-      /\/\.(env|git|gitignore|gitconfig|git-credentials|svn|hg|bzr|cvs|cvsignore|ssh|aws|azure|gcloud|docker|dockercfg|dockerenv|kube|npmrc|pypirc|netrc|htpasswd|htaccess|passwd|pgpass|my\.cnf|bash_history|bash_profile|bashrc|zsh_history|zshrc|mysql_history|psql_history|sh_history|history|profile|forward|rhosts|config|cache|ds_store|idea|vscode|vagrant|terraform|travis\.yml|gitlab-ci\.yml|circleci|s3cfg|boto|credentials|secrets?|wp-config)(\b|$)/,
+      /\/\.(env|awscfg|git|gitignore|gitconfig|git-credentials|svn|hg|bzr|cvs|cvsignore|ssh|aws|azure|gcloud|docker|dockercfg|dockerenv|kube|npmrc|pypirc|netrc|htpasswd|htaccess|passwd|pgpass|my\.cnf|bash_history|bash_profile|bashrc|zsh_history|zshrc|mysql_history|psql_history|sh_history|history|profile|forward|rhosts|config|cache|ds_store|idea|vscode|vagrant|terraform|travis\.yml|gitlab-ci\.yml|circleci|s3cfg|boto|credentials|secrets?|wp-config)(\b|$)/,
   },
   {
     bit: Signal.sensitiveFile,
@@ -59,12 +59,12 @@ const script =
   /<\s*\/?\s*script\b|<\s*(img|svg|iframe|body|video|audio|object|embed|details|math|input|marquee|a)\b[^>]{0,200}(\bon[a-z]{3,20}\s*=|javascript:|srcdoc\s*=)|(['"]\s*)\bon(error|load|mouseover|focus|click)\s*=|=\s*javascript:|\bdocument\.(cookie|domain|write)\b|\balert\s*\(\s*(\d|'|"|document|`)|<\s*iframe\b/;
 
 const code =
-  /\$\{jndi:|\$\{[^}]{0,200}[(.:][^}]{0,200}\}|\{\{[^}]{0,200}[*(][^}]{0,200}\}\}|<%=?|#\{[^}]{0,200}[(*]|%\{[^}]{0,200}\(|\$\([a-z/]|\$\{ifs\}|php:\/\/(input|filter)|data:text\/plain;base64|expect:\/\/|\bphar:\/\/|auto_prepend_file|allow_url_include|\bcall_user_func|\bbase64_decode\s*\(|\b(eval|system|passthru|shell_exec|popen|proc_open|assert|phpinfo)\s*\(|=phpinfo\b|[;|&`]\s*(cat|ls|id|wget|curl|nc|bash|sh|ping|whoami|uname|nslookup|powershell|chmod|echo|rm|cd)(\s|$|;|\$)|\/bin\/(ba|da|z|k)?sh\b|cmd\.exe|powershell(\.exe)?\s+-|java\.lang\.(runtime|processbuilder|string)|freemarker\.template|@ognl|class\.module\.classloader|getruntime\(\)|__import__|\bwget\s+https?:|\(\)\s*\{|<\?php|o:\d+:"/;
+  /\$\{jndi:|\$\{[^}]{0,80}[(:#@]|\{\{[^}]{0,80}[*(]|<%=?|#\{[^}]{0,80}[(*]|%\{[^}]{0,80}\(|\$\([a-z/]|\$\{ifs\}|php:\/\/(input|filter)|data:text\/plain;base64|expect:\/\/|\bphar:\/\/|auto_prepend_file|allow_url_include|\bcall_user_func|\bbase64_decode\s*\(|\b(eval|system|passthru|shell_exec|popen|proc_open|assert|phpinfo)\s*\(|=phpinfo\b|[;|&`]\s*(cat|ls|id|wget|curl|nc|bash|sh|ping|whoami|uname|nslookup|powershell|chmod|echo|rm|cd)(\s|$|;|\$)|\/bin\/(ba|da|z|k)?sh\b|cmd\.exe|powershell(\.exe)?\s+-|java\.lang\.(runtime|processbuilder|string)|freemarker\.template|@ognl|class\.module\.classloader|getruntime\(\)|__import__|\bwget\s+https?:|\(\)\s*\{|<\?php|o:\d+:"/;
 
 const userListing = /[?&]author=\d+\b|\/wp-json\/wp\/v2\/users(?!\/me\b)|rest_route=\/+wp\/v2\/users(?!\/me\b)/;
 
 /** Fake request lines that servers log as they came: TLS hellos, other protocols, binary noise as \x escapes. */
-const escapedBytes = /\\x[0-9a-f]{2}/;
+const escapedBytes = /\\x[0-9a-f]{2}/i;
 
 /** Reads the content signals of a request target ("/path?query", already without scheme and host). */
 export function readSignals(method: string, target: string): ContentSignals {

@@ -6,7 +6,7 @@ const tools =
 
 /** Shapes by which crawlers, feed readers, link checkers and monitors name themselves. */
 const bots =
-  /bot\b|bot[/_;-]|crawler|spider|slurp|\+https?:\/\/|feed(ly|bin|fetcher|reader|parser|burner|validator|wrangler|press|demon)|\brss\b|newsblur|netnewswire|inoreader|theoldreader|miniflux|freshrss|tiny tiny rss|liferea|akregator|pingdom|uptime|statuscake|site24x7|monitor|nagios|check_http|icinga|zabbix|prometheus|blackbox|datadog|newrelic|gomez|catchpoint|kube-probe|elb-healthchecker|googlehc|health-?check|haproxy|facebookexternalhit|whatsapp|telegrambot|twitterbot|embedly|ia_archiver|archive\.org|heritrix|mediapartners|adsbot|apis-google|google-read-aloud|google-inspectiontool|googleother|lighthouse|chrome-lighthouse|pagespeed|gtmetrix|w3c_validator|w3c-checklink|wordpress\/\d|jetpack|letsencrypt|let's encrypt|validation server|blogtrottr|podcast|apple-pubsub|bingpreview|yandex(images|metrika|direct)|duckduckgo|qwantify|seznam|baiduspider|sogou|petalbot|mastodon\/|pleroma|misskey|akkoma|matrix-synapse|matrix-media|slack-imgproxy|slackbot|discordbot|linkchecker|ahrefs|semrush|dotbot|mj12|screaming frog/;
+  /(?<!cu)bot(\b|[/_;-])|crawler|spider|slurp|\+https?:\/\/|feed(ly|bin|fetcher|reader|parser|burner|validator|wrangler|press|demon)|\brss\b|newsblur|netnewswire|inoreader|theoldreader|miniflux|freshrss|tiny tiny rss|liferea|akregator|pingdom|uptime|statuscake|site24x7|monitor|nagios|check_http|icinga|zabbix|prometheus|blackbox|datadog|newrelic|gomez|catchpoint|kube-probe|elb-healthchecker|googlehc|health-?check|haproxy|facebookexternalhit|whatsapp|telegrambot|twitterbot|embedly|ia_archiver|archive\.org|heritrix|mediapartners|adsbot|apis-google|google-read-aloud|google-inspectiontool|googleother|lighthouse|chrome-lighthouse|pagespeed|gtmetrix|w3c_validator|w3c-checklink|wordpress\/\d|jetpack|letsencrypt|let's encrypt|validation server|blogtrottr|podcast|apple-pubsub|bingpreview|yandex(images|metrika|direct)|duckduckgo|qwantify|seznam|baiduspider|sogou|petalbot|mastodon\/|pleroma|misskey|akkoma|matrix-synapse|matrix-media|slack-imgproxy|slackbot|discordbot|linkchecker|ahrefs|semrush|dotbot|mj12|screaming frog/;
 
 export interface UserAgentFacts {
   lo: number;
@@ -17,6 +17,8 @@ export interface UserAgentFacts {
   knownTool: boolean;
   /** Carries an expression that a logging library or shell would run. */
   hostile: boolean;
+  /** Generation of the escrow that holds the text. */
+  held: number;
 }
 
 export function readUserAgent(userAgent: string, lo: number, hi: number): UserAgentFacts {
@@ -27,5 +29,6 @@ export function readUserAgent(userAgent: string, lo: number, hi: number): UserAg
     declaredBot: bots.test(text),
     knownTool: tools.test(text),
     hostile: text.includes('${jndi:') || text.includes('() {') || text.includes('<?php') || text.includes('${${'),
+    held: -1,
   };
 }

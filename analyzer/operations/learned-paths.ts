@@ -23,15 +23,14 @@ export const defaultPathLimits: PathLimits = { maxOperations: 4000, maxNodes: 40
 const shapeSiblings = 4;
 
 /**
- * Word siblings fold when there are this many and, up to then, at most so many requests per sibling: values keep
- * coming new, fixed resources are soon all known. The last row is unconditional. The root needs more: sites put all
- * their pages there.
+ * Word siblings fold when there are at least `fewWords` and, by the Chao1 estimate, `manyExpected` are to be expected
+ * in all (fixed resources are soon seen again, values hardly ever); when half of them lead to the same next word
+ * (`/users/anna/orders`, `/users/ben/orders`); or when there are `manyWords`. The root needs more: sites put all their
+ * pages there.
  */
-const wordRows: readonly { siblings: number; perSibling: number }[] = [
-  { siblings: 24, perSibling: 16 },
-  { siblings: 64, perSibling: 64 },
-  { siblings: 256, perSibling: Number.POSITIVE_INFINITY },
-];
+const fewWords = 24;
+const manyExpected = 120;
+const manyWords = 256;
 const rootFactor = 4;
 
 interface PathNode {
@@ -330,7 +329,31 @@ function takesAsParameter(node: PathNode, segment: string): boolean {
 function hasManyWords(node: PathNode): boolean {
   const siblings = node.literals.size;
   const factor = node.depth === 0 ? rootFactor : 1;
-  return wordRows.some((row) => siblings >= row.siblings * factor && node.visits <= siblings * row.perSibling);
+  if (siblings < fewWords * factor) return false;
+  if (siblings >= manyWords * factor) return true;
+  let once = 0;
+  let twice = 0;
+  const next = new Map<string, number>();
+  let shared = 0;
+  for (const child of node.literals.values()) {
+    const requests = requestsTo(child);
+    if (requests === 1) once++;
+    else if (requests === 2) twice++;
+    for (const segment of child.literals.keys()) {
+      const count = (next.get(segment) ?? 0) + 1;
+      next.set(segment, count);
+      if (count > shared) shared = count;
+    }
+  }
+  // Chao, "Nonparametric estimation of the number of classes in a population", 1984; bias-corrected form.
+  const expected = siblings + (once * (once - 1)) / (2 * (twice + 1));
+  return expected >= manyExpected * factor || shared * 2 >= siblings;
+}
+
+function requestsTo(node: PathNode): number {
+  let count = node.visits;
+  for (const operation of node.operations.values()) count += operation.count;
+  return count;
 }
 
 /**

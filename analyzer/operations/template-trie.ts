@@ -81,7 +81,7 @@ export function createTemplateTrie<T>(): TemplateTrie<T> {
   }
 
   function find(method: string | undefined, path: string): Leaf<T> | undefined {
-    if (!splitPath(path, segments)) return undefined;
+    if (isForeign(root, path) || !splitPath(path, segments)) return undefined;
     best = undefined;
     bestCost = Number.POSITIVE_INFINITY;
     captured.length = 0;
@@ -125,6 +125,13 @@ export function createTemplateTrie<T>(): TemplateTrie<T> {
       return size === 0 ? undefined : find(undefined, path)?.template;
     },
   };
+}
+
+/** No template begins like this path: decided on the first segment, because most paths match none. */
+function isForeign<T>(root: Node<T>, path: string): boolean {
+  if (root.parameter || root.rest || root.patterns.length > 0 || path.length <= 1) return false;
+  const end = path.indexOf('/', 1);
+  return !root.literals.has(end < 0 ? path.slice(1) : path.slice(1, end));
 }
 
 function createNode<T>(): Node<T> {
