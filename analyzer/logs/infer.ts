@@ -52,6 +52,8 @@ export async function inferFromLogs(logs: LogSet, limit = sampleSize): Promise<L
 
 export function createLogInferrer(): LogInferrer {
   const hosts = new Map<string, ApiSample>();
+  /** Sites that were also asked for with `www.` in front. */
+  const withWww = new Set<string>();
   const rest = createApiSample();
   let sampled = 0;
   let unnamed = 0;
@@ -71,6 +73,7 @@ export function createLogInferrer(): LogInferrer {
         sample = createApiSample();
         hosts.set(host, sample);
       }
+      if (/^www\./i.test(r.authority)) withWww.add(host);
       sample.observe(r);
     },
     conclude() {
@@ -82,7 +85,9 @@ export function createLogInferrer(): LogInferrer {
         .sort((a, b) => b[1].requests - a[1].requests || (a[0] < b[0] ? -1 : 1))
         .slice(0, maxApis);
       const names = new Set<string>();
-      const apis = chosen.map(([host, sample]) => apiOf(host, sample, names));
+      const apis = chosen.map(([host, sample]) =>
+        apiOf(withWww.has(host) ? [host, `www.${host}`] : [host], sample, names),
+      );
       if (apis.length === 0) {
         notes.push(
           sampled === unnamed
@@ -90,11 +95,11 @@ export function createLogInferrer(): LogInferrer {
             : 'no host stands out: everything is one API',
         );
       } else {
-        notes.push(`${apis.length} ${apis.length === 1 ? 'host is an API' : 'hosts are APIs'} of their own`);
+        notes.push(`${apis.length} ${apis.length === 1 ? 'host is an API of its own' : 'hosts are APIs of their own'}`);
         if (hosts.size > apis.length)
           notes.push(`${hosts.size - apis.length} rare or unanswered hosts are one API together`);
       }
-      apis.push(apiOf('*', rest, names));
+      apis.push(apiOf(['*'], rest, names));
       return { apis, notes, sampled };
     },
   };
@@ -110,7 +115,8 @@ function siteOf(authority: string): string {
   return host.startsWith('www.') && host.length > 4 ? host.slice(4) : host;
 }
 
-function apiOf(host: string, sample: ApiSample, names: Set<string>): InferredApi {
+function apiOf(hosts: string[], sample: ApiSample, names: Set<string>): InferredApi {
+  const [host = '*'] = hosts;
   const parts = sample.conclude();
   const name = uniqueName(host === '*' ? (names.size === 0 ? 'site' : 'other-hosts') : labelOf(host), names);
   const api = `${namespace}/${name}`;
@@ -118,7 +124,7 @@ function apiOf(host: string, sample: ApiSample, names: Set<string>): InferredApi
     api,
     apiUid: uidOf(api),
     fleet: 'logs',
-    hosts: host === '*' ? ['*'] : /^[\d.]+$/.test(host) || !host.includes('.') ? [host] : [host, `www.${host}`],
+    hosts,
     criticality: Criticality.NORMAL,
     principals: parts.principals,
     flows: parts.flows,

@@ -34,7 +34,7 @@ function manifestOf(api: InferredApi): ManifestFile {
     spec,
   });
   protectedApi.commentBefore = [
-    ` Inferred from ${api.requests} requests of an access log. Check it, then keep it in Git.`,
+    ` Inferred from ${api.requests} ${api.requests === 1 ? 'request' : 'requests'} in an access log. Check it, then keep it in Git.`,
     ...api.notes.map((note) => ` - ${note}`),
   ].join('\n');
   const behaviorPolicy = new Document({
