@@ -2,6 +2,7 @@ import type { Decision, EnvoyAck } from '@picket/proto/gen/picket/decision/v1/de
 import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { Bus } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
+import type { Logger } from '@picket/runtime/log.ts';
 import type { ServerTls } from './ecds/credentials.ts';
 import { type DecisionSet, watchDecisions } from './ecds/decision-set.ts';
 import { createEnvoyAcks, type EnvoyAcks } from './ecds/envoy-acks.ts';
@@ -12,13 +13,6 @@ import { type EcdsServer, startEcdsServer } from './ecds/server.ts';
 import { renderLayer, whyUnprogrammable } from './render/decisions.ts';
 import { renderIdentify } from './render/identify.ts';
 import { type LayerName, layerNames, type ResourceName, resourceNames } from './render/names.ts';
-
-/** Structured log; fields never hold match values. */
-export interface Log {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
 
 /** Counters and gauges of the filter server; label values are closed. */
 export interface FleetMetrics {
@@ -34,7 +28,7 @@ export interface FleetOptions {
   fleet: string;
   bus: Bus;
   clock: Clock;
-  log: Log;
+  log: Logger;
   metrics?: FleetMetrics;
   listen: { host: string; port: number };
   tls?: ServerTls;
@@ -69,14 +63,32 @@ export type ProgrammingProblem =
   | 'NoEnvoys'
   | 'Pending';
 
+/** A decision in force and where it stands; without match values. */
+export interface DecisionStanding extends Programmed {
+  id: string;
+  /** "<namespace>/<name>" */
+  api: string;
+  verdict: string;
+  policy: string;
+}
+
+/** How far the fleet's Envoys have the identity rules of an API. */
+export interface PolicyProgramming {
+  /** Revision of the policy whose rules every Envoy acknowledged; "" while none did. */
+  revision: string;
+  programmedEnvoys: number;
+  totalEnvoys: number;
+  problem: { reason: ProgrammingProblem; message: string } | undefined;
+}
+
 /** Enforcement for the Envoys of one fleet. */
 export interface Fleet {
   readonly port: number;
   /** Identity rules and places of the APIs; decisions on other APIs are not programmed. */
   setPolicies(policies: readonly CompiledPolicy[]): void;
   programmed(decision: string): Programmed;
-  /** Decisions in force by their id, without match values. */
-  decisions(): { id: string; api: string; verdict: string; policy: string }[];
+  decisions(): DecisionStanding[];
+  policyProgramming(api: string): PolicyProgramming;
   envoys(): EnvoyAck[];
   close(): Promise<void>;
 }
@@ -102,7 +114,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     clock,
     fadeMs: options.ttlMs,
     onChange: () => options.onChange(),
-    onWriteFailed: () => log.warn({ bucket: 'picket_acks' }, 'acknowledgement not written'),
+    onWriteFailed: () => log.warn('acknowledgement not written', { bucket: 'picket_acks' }),
   });
   const publishers = new Map<ResourceName, Publisher>();
   for (const name of resourceNames) {
@@ -176,16 +188,17 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     current: (name) => publishers.get(name as ResourceName)?.current(),
     elapsed: () => clock.elapsed(),
     onConnected(envoy) {
-      log.info({ envoy, fleet: options.fleet }, 'envoy connected');
+      log.info('envoy connected', { envoy, fleet: options.fleet });
       acks.connected(envoy);
     },
     onDisconnected(envoy) {
-      log.info({ envoy, fleet: options.fleet }, 'envoy disconnected');
+      log.info('envoy disconnected', { envoy, fleet: options.fleet });
       acks.disconnected(envoy);
     },
     onAccepted(envoy, resource, hash) {
       const name = resource as ResourceName;
       metrics?.accepted(name);
+      acks.acceptedContent(envoy, name, hash);
       const publisher = publishers.get(name);
       const ids = publisher?.decisionsIn(hash);
       if (isLayer(name) && ids) {
@@ -199,12 +212,12 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       const name = resource as ResourceName;
       metrics?.refused(name);
       const words = describeRefusal(message, decisionSet?.inForce().values() ?? []);
-      log.warn({ envoy, resource, error: words }, 'envoy refused a filter');
+      log.warn('envoy refused a filter', { envoy, resource, error: words });
       acks.refused(envoy, name, words);
       publishers.get(name)?.refused(hash, words);
     },
     onNewerElsewhere: (resource, revision) => publishers.get(resource as ResourceName)?.outdated(revision),
-    onForeign: (envoy, reason) => log.warn({ envoy, reason }, 'envoy turned away'),
+    onForeign: (envoy, reason) => log.warn('envoy turned away', { envoy, reason }),
   });
 
   decisionSet = await watchDecisions({
@@ -214,7 +227,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     onChange: replan,
     onMalformed(key, reason) {
       metrics?.malformedDecision();
-      log.error({ key, reason }, 'decision dropped');
+      log.error('decision dropped', { key, reason });
     },
   });
   const merge = setInterval(() => wantLayers(layers.mergeCold()), mergeEveryMs);
@@ -231,22 +244,31 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       else for (const layer of layerNames) publishers.get(layer)?.refresh();
       publishers.get('picket.identify')?.want(new Set(), 0);
     },
-    programmed(decision) {
-      const { programmed, total } = acks.holders(decision);
-      return {
-        programmedEnvoys: programmed,
-        totalEnvoys: total,
-        programmedAtMs: programmedAt.get(decision),
-        problem: problemOf(decision, programmed, total),
-      };
-    },
+    programmed: standing,
     decisions: () =>
       [...(decisionSet?.inForce().values() ?? [])].map(({ id, api, verdict, policy }) => ({
-        id,
-        api,
-        verdict,
-        policy,
+        ...{ id, api, verdict, policy },
+        ...standing(id),
       })),
+    policyProgramming(api) {
+      const current = publishers.get('picket.identify')?.current();
+      const { programmed, total, error } = acks.contentHolders('picket.identify', current?.hash ?? '');
+      const complete = total > 0 && programmed === total;
+      const problem: PolicyProgramming['problem'] = error
+        ? { reason: 'RefusedByEnvoy', message: error }
+        : total === 0
+          ? { reason: 'NoEnvoys', message: `no Envoy of fleet ${options.fleet} is connected` }
+          : complete
+            ? undefined
+            : { reason: 'Pending', message: `${programmed} of ${total} Envoys acknowledged the identity rules` };
+      const known = policies?.find((policy) => policy.api === api);
+      return {
+        revision: complete ? (known?.revision ?? '') : '',
+        programmedEnvoys: programmed,
+        totalEnvoys: total,
+        problem,
+      };
+    },
     envoys: () => acks.snapshot(),
     async close() {
       clearInterval(merge);
@@ -256,6 +278,16 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       acks.close();
     },
   };
+
+  function standing(decision: string): Programmed {
+    const { programmed, total } = acks.holders(decision);
+    return {
+      programmedEnvoys: programmed,
+      totalEnvoys: total,
+      programmedAtMs: programmedAt.get(decision),
+      problem: problemOf(decision, programmed, total),
+    };
+  }
 
   function problemOf(decision: string, programmed: number, total: number): Programmed['problem'] {
     if (!decisionSet?.inForce().has(decision)) {

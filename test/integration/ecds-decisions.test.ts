@@ -114,7 +114,7 @@ describe('decisions on a real Envoy', () => {
     expect(await stage.get('/orders/17?page=2', { ...bot, 'x-forwarded-for': '198.51.100.5' })).toBe(403);
     expect(await stage.get('/orders/17', { ...bot, 'accept-language': 'de' })).toBe(200);
     expect(await stage.get('/orders/17', { ...bot, 'user-agent': 'browser' })).toBe(200);
-    expect(await stage.get('/orders/17', { ...bot, 'x-forwarded-for': '203.0.113.1' })).toBe(200);
+    expect(await stage.get('/orders/17', { ...bot, 'x-forwarded-for': '100.64.0.1' })).toBe(200);
     expect(await stage.get('/orders/17/lines', bot)).toBe(200);
     await stage.lift(campaign);
   });

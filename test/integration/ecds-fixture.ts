@@ -22,6 +22,7 @@ import { Bucket, decisionKey, parseApiName } from '@picket/proto/subjects.ts';
 import type { Bus } from '@picket/runtime/bus/bus.ts';
 import { createMemoryBus } from '@picket/runtime/bus/memory-bus.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
+import { silentLogger } from '@picket/runtime/log.ts';
 import { type Envoy, startEnvoy } from '../support/envoy.ts';
 import { createHttpClient, type HttpClient } from '../support/http-client.ts';
 import { waitFor } from '../support/processes.ts';
@@ -196,12 +197,11 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
 }
 
 export function startTestFleet(bus: Bus, overrides: Partial<FleetOptions> = {}): Promise<Fleet> {
-  const silent = { info() {}, warn() {}, error() {} };
   return startFleet({
     fleet: fleetName,
     bus,
     clock: systemClock,
-    log: silent,
+    log: silentLogger,
     listen: { host: '127.0.0.1', port: 0 },
     ttlMs: 300_000,
     ja4: false,

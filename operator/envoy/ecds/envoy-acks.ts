@@ -3,7 +3,7 @@ import { type EnvoyAck, EnvoyAckSchema } from '@picket/proto/gen/picket/decision
 import { ackKey, Bucket } from '@picket/proto/subjects.ts';
 import type { Bus, Bucket as BusBucket } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
-import { type LayerName, layerNames } from '../render/names.ts';
+import { type LayerName, layerNames, type ResourceName } from '../render/names.ts';
 
 /** What each Envoy of a fleet holds, by its own acknowledgements. */
 export interface EnvoyAcks {
@@ -11,6 +11,13 @@ export interface EnvoyAcks {
   disconnected(envoy: string): void;
   /** `ids` are the decisions in the version that the Envoy acknowledged. */
   accepted(envoy: string, layer: LayerName, ids: ReadonlySet<string>): void;
+  /** The Envoy holds this content of a resource. */
+  acceptedContent(envoy: string, resource: ResourceName, hash: string): void;
+  /** Connected Envoys that hold this content, and what one of them said against it. */
+  contentHolders(
+    resource: ResourceName,
+    hash: string,
+  ): { programmed: number; total: number; error: string | undefined };
   refused(envoy: string, resource: string, error: string): void;
   cleared(envoy: string, resource: string): void;
   /** Decisions of a layer that every connected Envoy holds. */
@@ -24,6 +31,7 @@ export interface EnvoyAcks {
 interface EnvoyRecord {
   connected: boolean;
   layers: Map<LayerName, ReadonlySet<string>>;
+  contents: Map<ResourceName, string>;
   errors: Map<string, string>;
   ackedAtMs: number;
   forget?: NodeJS.Timeout;
@@ -49,7 +57,7 @@ export async function createEnvoyAcks(options: {
   function record(envoy: string): EnvoyRecord {
     let found = records.get(envoy);
     if (!found) {
-      found = { connected: true, layers: new Map(), errors: new Map(), ackedAtMs: 0 };
+      found = { connected: true, layers: new Map(), contents: new Map(), errors: new Map(), ackedAtMs: 0 };
       records.set(envoy, found);
     }
     return found;
@@ -109,6 +117,20 @@ export async function createEnvoyAcks(options: {
       found.errors.delete(layer);
       found.ackedAtMs = options.clock.now();
       touch(envoy);
+    },
+    acceptedContent(envoy, resource, hash) {
+      record(envoy).contents.set(resource, hash);
+    },
+    contentHolders(resource, hash) {
+      let [programmed, total] = [0, 0];
+      let error: string | undefined;
+      for (const found of records.values()) {
+        if (!found.connected) continue;
+        total++;
+        error ??= found.errors.get(resource);
+        if (found.contents.get(resource) === hash) programmed++;
+      }
+      return { programmed, total, error };
     },
     refused(envoy, resource, error) {
       record(envoy).errors.set(resource, error);

@@ -1,0 +1,70 @@
+import type { KindName, ObjectByKind } from '@picket/crds/gen/types.ts';
+import type { ObjectKey, ObjectStore, StoredObject } from '@picket/runtime/objects/object-store.ts';
+
+/** Objects that the operator reads besides its own kinds. */
+export const referencedKinds = ['ConfigMap', 'HTTPRoute', 'GRPCRoute', 'Gateway', 'Service'] as const;
+export const ownKinds = [
+  'ProtectedAPI',
+  'BehaviorPolicy',
+  'RiskVerdict',
+  'PolicyExemption',
+  'ReputationFeed',
+] as const satisfies readonly KindName[];
+
+/** Present objects of the watched kinds, by kind. */
+export interface ObjectCache {
+  list<K extends (typeof ownKinds)[number]>(kind: K): ObjectByKind[K][];
+  get<K extends (typeof ownKinds)[number]>(kind: K, namespace: string, name: string): ObjectByKind[K] | undefined;
+  /** An object of a referenced kind. */
+  referenced(key: ObjectKey): StoredObject | undefined;
+}
+
+/** Starts watching; resolves when everything present was read. `onChange` follows each later change too. */
+export async function watchObjects(
+  store: ObjectStore,
+  signal: AbortSignal,
+  onChange: (key: ObjectKey, deleted: boolean) => void,
+): Promise<ObjectCache> {
+  const objects = new Map<string, Map<string, StoredObject>>();
+  await Promise.all(
+    [...ownKinds, ...referencedKinds].map(async (kind) => {
+      const present = new Map<string, StoredObject>();
+      objects.set(kind, present);
+      await new Promise<void>((resolve, reject) => {
+        const keyOf = ({ metadata }: StoredObject): ObjectKey => ({
+          kind,
+          namespace: metadata.namespace,
+          name: metadata.name,
+        });
+        store
+          .watch(
+            kind,
+            {
+              onApplied(object) {
+                present.set(textOf(object.metadata.namespace, object.metadata.name), object);
+                onChange(keyOf(object), false);
+              },
+              onDeleted(object) {
+                present.delete(textOf(object.metadata.namespace, object.metadata.name));
+                onChange(keyOf(object), true);
+              },
+              onSynced: resolve,
+            },
+            signal,
+          )
+          .catch(reject);
+      });
+    }),
+  );
+  return {
+    list: <K extends (typeof ownKinds)[number]>(kind: K) =>
+      [...(objects.get(kind)?.values() ?? [])] as unknown as ObjectByKind[K][],
+    get: <K extends (typeof ownKinds)[number]>(kind: K, namespace: string, name: string) =>
+      objects.get(kind)?.get(textOf(namespace, name)) as unknown as ObjectByKind[K] | undefined,
+    referenced: ({ kind, namespace, name }) => objects.get(kind)?.get(textOf(namespace, name)),
+  };
+}
+
+function textOf(namespace: string, name: string): string {
+  return `${namespace}/${name}`;
+}

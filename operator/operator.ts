@@ -1,0 +1,263 @@
+import type { CompiledPolicy, Reputation } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import type { EnvoyAck } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
+import { Bucket, policyKey } from '@picket/proto/subjects.ts';
+import type { Bus } from '@picket/runtime/bus/bus.ts';
+import type { Clock } from '@picket/runtime/clock.ts';
+import type { Logger } from '@picket/runtime/log.ts';
+import type { ObjectKey, ObjectStore } from '@picket/runtime/objects/object-store.ts';
+import * as behaviorPolicy from './controllers/behavior-policy/controller.ts';
+import { type ObjectCache, ownKinds, watchObjects } from './controllers/object-cache.ts';
+import * as policyExemption from './controllers/policy-exemption/controller.ts';
+import * as protectedApi from './controllers/protected-api/controller.ts';
+import { createWorkQueue, type WorkQueue } from './controllers/queue.ts';
+import * as reputationFeed from './controllers/reputation-feed/controller.ts';
+import type { LoadedFeed } from './controllers/reputation-feed/decide.ts';
+import * as riskVerdict from './controllers/risk-verdict/controller.ts';
+import type { ServerTls } from './envoy/ecds/credentials.ts';
+import type { LayerLimits } from './envoy/ecds/layers.ts';
+import { type Fleet, type FleetMetrics, type Programmed, startFleet } from './envoy/fleet.ts';
+
+export interface OperatorOptions {
+  objects: ObjectStore;
+  bus: Bus;
+  clock: Clock;
+  log: Logger;
+  /** 0 ≤ x < 1; spreads retries. */
+  random(): number;
+  /** Where Envoys fetch filters; beyond loopback only with `tls`. */
+  listen: { host: string; port: number };
+  tls?: ServerTls;
+  /** Envoys whose node names this cluster. */
+  fleet: string;
+  /** Lifetime of pushed filters in Envoy without the operator, milliseconds; 5 to 15 minutes, 10 unless told. */
+  ttlMs?: number;
+  /** Whether the fleet's listeners compute JA4 fingerprints. */
+  ja4?: boolean;
+  limits?: LayerLimits;
+  metrics?: FleetMetrics;
+}
+
+/** Reconciles objects, compiles policies, serves filters. */
+export interface Operator {
+  /** Port of the filter server. */
+  readonly xdsPort: number;
+  /** Policies in force, by "<namespace>/<name>" of their API. */
+  policies(): ReadonlyMap<string, CompiledPolicy>;
+  /** Where a decision stands, by what Envoys acknowledged. */
+  programmed(decisionId: string): Programmed;
+  envoys(): EnvoyAck[];
+  /** Resolves when every present object was reconciled once and nothing waits. */
+  settled(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const defaultTtlMs = 600_000;
+/** What Envoys acknowledge reaches status within this time. */
+const statusDelayMs = 100;
+
+/** Starts the operator; resolves when the present objects were reconciled and Envoys are served. */
+export async function startOperator(options: OperatorOptions): Promise<Operator> {
+  const { objects: store, clock, log } = options;
+  const stopping = new AbortController();
+  const policyBucket = await options.bus.bucket(Bucket.policy);
+  const policies = new Map<string, CompiledPolicy>();
+  const feeds = new Map<string, LoadedFeed>();
+  let cache: ObjectCache | undefined;
+  let queue: WorkQueue | undefined;
+  let started = false;
+  let statusTimer: NodeJS.Timeout | undefined;
+  let programTimer: NodeJS.Immediate | undefined;
+
+  const fleet: Fleet = await startFleet({
+    fleet: options.fleet,
+    bus: options.bus,
+    clock,
+    log,
+    listen: options.listen,
+    ...(options.tls ? { tls: options.tls } : {}),
+    ...(options.limits ? { limits: options.limits } : {}),
+    ...(options.metrics ? { metrics: options.metrics } : {}),
+    ttlMs: options.ttlMs ?? defaultTtlMs,
+    ja4: options.ja4 ?? false,
+    onChange: refreshStatusSoon,
+  });
+
+  /** Envoys said something: the statuses that speak of them are looked at again. */
+  function refreshStatusSoon(): void {
+    if (!started || statusTimer) return;
+    statusTimer = setTimeout(() => {
+      statusTimer = undefined;
+      for (const kind of ['ProtectedAPI', 'BehaviorPolicy', 'RiskVerdict'] as const) addAll(kind);
+    }, statusDelayMs);
+    statusTimer.unref();
+  }
+
+  function addAll(kind: (typeof ownKinds)[number]): void {
+    for (const { metadata } of cache?.list(kind) ?? []) queue?.add(keyText({ kind, ...metadata }));
+  }
+
+  /** An object changed: it and all that depend on it are looked at again. */
+  function onObjectChange(key: ObjectKey): void {
+    if (!cache) return;
+    if (ownKinds.some((kind) => kind === key.kind)) queue?.add(keyText(key));
+    if (key.kind === 'RiskVerdict') return;
+    if (key.kind === 'ConfigMap') addAll('ReputationFeed');
+    addAll('ProtectedAPI');
+    if (key.kind === 'ProtectedAPI') addAll('PolicyExemption');
+    if (key.kind === 'ProtectedAPI' || key.kind === 'BehaviorPolicy') addAll('BehaviorPolicy');
+  }
+
+  function program(api: string, policy: CompiledPolicy | undefined): void {
+    if (policies.get(api)?.revision === policy?.revision && policies.has(api) === (policy !== undefined)) return;
+    if (policy) policies.set(api, policy);
+    else policies.delete(api);
+    if (!started) return;
+    // Several APIs that change together make one push.
+    programTimer ??= setImmediate(() => {
+      programTimer = undefined;
+      fleet.setPolicies([...policies.values()]);
+      refreshStatusSoon();
+    });
+  }
+
+  const sinks = { objects: store, policies: policyBucket, program };
+
+  async function reconcile(objects: ObjectCache, text: string): Promise<void> {
+    const { kind, ...key } = parseKey(text);
+    const now = clock.now();
+    switch (kind) {
+      case 'ProtectedAPI':
+        return protectedApi.reconcile(
+          {
+            objects,
+            policies: policyBucket,
+            fleet: options.fleet,
+            reputation: (namespace) => reputationOf(feeds, namespace),
+            programming: (api) => fleet.policyProgramming(api),
+            enforcement: (api) => enforcementOf(fleet, api),
+          },
+          sinks,
+          key,
+          now,
+        );
+      case 'BehaviorPolicy':
+        return behaviorPolicy.reconcile(
+          {
+            objects,
+            decisionsOf: (policy) => fleet.decisions().filter((decision) => decision.policy === policy),
+            envoys: () => connected(fleet),
+          },
+          sinks,
+          key,
+          now,
+        );
+      case 'RiskVerdict':
+        return riskVerdict.reconcile(
+          {
+            objects,
+            decisionOf: (api, verdict) => fleet.decisions().find((d) => d.api === api && d.verdict === verdict),
+          },
+          sinks,
+          key,
+          now,
+        );
+      case 'PolicyExemption': {
+        const againAt = await policyExemption.reconcile(objects, sinks, key, now);
+        if (againAt !== undefined) queue?.addAfter(text, againAt - now);
+        return;
+      }
+      case 'ReputationFeed': {
+        const name = `${key.namespace}/${key.name}`;
+        const before = feeds.get(name);
+        const { loaded, againAt } = await reputationFeed.reconcile(objects, before, sinks, key, now);
+        if (loaded) feeds.set(name, loaded);
+        else feeds.delete(name);
+        if (againAt !== undefined) queue?.addAfter(text, againAt - now);
+        if (before?.reputation.digest !== loaded?.reputation.digest) addAll('ProtectedAPI');
+        return;
+      }
+      default:
+        return;
+    }
+  }
+
+  const objects = await watchObjects(store, stopping.signal, (key) => onObjectChange(key));
+  cache = objects;
+  queue = createWorkQueue({
+    process: (key) => reconcile(objects, key),
+    onFailure: (key, error, retryMs) =>
+      log.warn('reconcile failed', { key, error: error instanceof Error ? error.message : String(error), retryMs }),
+    random: options.random,
+    elapsed: () => clock.elapsed(),
+  });
+  // Lists first: what APIs compile refers to them.
+  for (const kind of ['ReputationFeed', ...ownKinds] as const) addAll(kind);
+  await queue.idle();
+  await removeForgotten();
+  started = true;
+  fleet.setPolicies([...policies.values()]);
+  refreshStatusSoon();
+
+  /** Policies of objects that vanished while the operator was down. */
+  async function removeForgotten(): Promise<void> {
+    const known = new Set(
+      objects
+        .list('ProtectedAPI')
+        .map(({ metadata }) => policyKey({ namespace: metadata.namespace, api: metadata.name })),
+    );
+    const gone: string[] = [];
+    const subscription = await policyBucket.watch({
+      onEntry: (key, value) => {
+        if (value && !known.has(key)) gone.push(key);
+      },
+      onSynced() {},
+    });
+    await subscription.stop();
+    for (const key of gone) await policyBucket.delete(key);
+  }
+
+  return {
+    xdsPort: fleet.port,
+    policies: () => policies,
+    programmed: (id) => fleet.programmed(id),
+    envoys: () => fleet.envoys(),
+    settled: () => queue?.idle() ?? Promise.resolve(),
+    async close() {
+      stopping.abort();
+      clearTimeout(statusTimer);
+      if (programTimer) clearImmediate(programTimer);
+      await queue?.close();
+      await fleet.close();
+    },
+  };
+}
+
+function reputationOf(feeds: ReadonlyMap<string, LoadedFeed>, namespace: string): Reputation[] {
+  return [...feeds]
+    .filter(([name]) => name.startsWith(`${namespace}/`))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, feed]) => feed.reputation);
+}
+
+function enforcementOf(fleet: Fleet, api: string) {
+  const decisions = fleet.decisions().filter((decision) => decision.api === api);
+  const total = connected(fleet);
+  return {
+    active: decisions.filter((decision) => decision.programmedEnvoys > 0).length,
+    programmedEnvoys: decisions.length === 0 ? total : Math.min(...decisions.map((d) => d.programmedEnvoys)),
+    totalEnvoys: total,
+  };
+}
+
+function connected(fleet: Fleet): number {
+  return fleet.envoys().filter((envoy) => envoy.connected).length;
+}
+
+function keyText({ kind, namespace, name }: ObjectKey): string {
+  return `${kind}/${namespace}/${name}`;
+}
+
+function parseKey(text: string): ObjectKey {
+  const [kind = '', namespace = '', name = ''] = text.split('/');
+  return { kind, namespace, name };
+}
