@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ProtectedAPI, RiskVerdict } from '@picket/crds/gen/types.ts';
 import { freePorts } from '../support/ports.ts';
 import { type RunningProcess, startProcess, waitFor } from '../support/processes.ts';
-import { nodeBinary, repositoryRoot } from '../support/tools.ts';
+import { nodeBinary, repositoryRoot, requireTool } from '../support/tools.ts';
 
 export interface PicketOptions {
   folder: string;
@@ -45,7 +45,16 @@ export async function startPicket(options: PicketOptions): Promise<Picket> {
       join(repositoryRoot, 'standalone/main.ts'),
       'up',
       ...['--manifests', manifests, '--data', join(folder, 'data'), '--history', history],
-      ...['--envoy', 'run', '--upstream', `127.0.0.1:${upstreamPort}`, '--listen', `127.0.0.1:${trafficPort}`],
+      ...[
+        '--envoy',
+        'run',
+        '--envoy-binary',
+        requireTool('envoy'),
+        '--upstream',
+        `127.0.0.1:${upstreamPort}`,
+        '--listen',
+        `127.0.0.1:${trafficPort}`,
+      ],
       ...['--jwt-issuer', issuer, '--jwt-jwks', jwks],
       ...['--als-listen', '127.0.0.1:0', '--xds-listen', '127.0.0.1:0', '--admin-listen', `127.0.0.1:${adminPort}`],
     ],

@@ -1,13 +1,11 @@
 /**
  * Writes a stretch of modelled traffic as the access log an Envoy wired by Picket would have sent: real
- * `StreamAccessLogsMessage`s, each preceded by its length as a varint. The shop itself answers the requests, so bodies,
+ * `StreamAccessLogsMessage`s in a capture file. The shop itself answers the requests, so bodies,
  * tokens and outcomes are what they would have been.
  */
-import { createWriteStream } from 'node:fs';
-import { once } from 'node:events';
 import { create, type JsonObject, toBinary } from '@bufbuild/protobuf';
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { Duration } from '@bufbuild/protobuf/wkt';
+import { createAlsCaptureFile } from '@picket/analyzer/ingest/als-capture.ts';
 import { FLOW_METADATA_NAMESPACE } from '@picket/proto/flow-metadata.ts';
 import { RequestMethod } from '@picket/proto/gen/envoy/config/core/v3/base_pb.js';
 import {
@@ -61,7 +59,7 @@ const defaultLoggedHeaders: ReadonlySet<string> = new Set([
 ]);
 
 export async function writeAlsCapture(options: CaptureOptions): Promise<CaptureSummary> {
-  const file = createWriteStream(options.path);
+  const file = createAlsCaptureFile(options.path);
   const summary: CaptureSummary = { entries: 0, bytes: 0, from: Number.NaN, until: Number.NaN, actors: 0 };
   const actors = new Set<string>();
   let batch: HTTPAccessLogEntry[] = [];
@@ -70,7 +68,7 @@ export async function writeAlsCapture(options: CaptureOptions): Promise<CaptureS
     const bytes = encodeMessage(batch, summary.bytes === 0 ? (options.nodeId ?? 'shop-day') : undefined);
     batch = [];
     summary.bytes += bytes.length;
-    if (!file.write(bytes)) await once(file, 'drain');
+    await file.write(bytes);
   };
   for (const event of options.events) {
     const { entry, endedAt } = answer(event, options);
@@ -82,8 +80,7 @@ export async function writeAlsCapture(options: CaptureOptions): Promise<CaptureS
     if (batch.length >= entriesPerMessage) await flush();
   }
   await flush();
-  file.end();
-  await once(file, 'close');
+  await file.close();
   return { ...summary, actors: actors.size };
 }
 
@@ -99,7 +96,7 @@ function encodeMessage(entries: HTTPAccessLogEntry[], nodeId: string | undefined
           }),
         }),
   });
-  return new BinaryWriter().bytes(toBinary(StreamAccessLogsMessageSchema, message)).finish();
+  return toBinary(StreamAccessLogsMessageSchema, message);
 }
 
 /** Lets the shop answer one event and describes the exchange as Envoy does. */
