@@ -1,9 +1,19 @@
 /** YAML text to objects with positions, within limits: what comes from a folder may be anything. */
-import { type Document, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type ScalarTag, type Tags } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseAllDocuments,
+  type ScalarTag,
+  type Tags,
+  visit,
+} from 'yaml';
 import type { Problem, ProblemReason } from './problem.ts';
+import { exceedsYamlLimits } from './yaml-limits.ts';
 
 export const maxFileBytes = 2 * 1024 * 1024;
-const MAX_DOCUMENTS = 1000;
 /** Expansions of aliases in one document; honest manifests have a handful. */
 const MAX_ALIASES = 100;
 
@@ -34,12 +44,16 @@ export function parseManifests(file: string, bytes: Uint8Array): ParsedFile {
   }
   const text = decodeText(bytes);
   if (typeof text !== 'string') return failed(file, 'NotText', text.message, text);
+  const beyond = exceedsYamlLimits(text);
+  if (beyond) return failed(file, 'TooLarge', beyond.message, lineOf(text, beyond.offset));
   const lines = new LineCounter();
   let documents: Document[];
   try {
     const parsed = parseAllDocuments(text, {
       lineCounter: lines,
       prettyErrors: false,
+      // The parser compares every key with every other; see findDuplicateKey.
+      uniqueKeys: false,
       merge: true,
       customTags: booleansOfKubernetes,
       logLevel: 'silent',
@@ -48,9 +62,6 @@ export function parseManifests(file: string, bytes: Uint8Array): ParsedFile {
   } catch (error) {
     // Nesting beyond the stack of the parser ends here.
     return failed(file, 'Syntax', `cannot be parsed: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  if (documents.length > MAX_DOCUMENTS) {
-    return failed(file, 'TooMany', `${documents.length} documents; a file may have ${MAX_DOCUMENTS}. Split it`);
   }
   const parsed: ParsedFile = { file, manifests: [], problems: [], complete: true };
   for (const document of documents) readDocument(document, lines, parsed);
@@ -71,6 +82,8 @@ function readDocument(document: Document, lines: LineCounter, into: ParsedFile):
   };
   const [error] = document.errors;
   if (error) return fail('Syntax', `not valid YAML: ${error.message}`, error.pos[0]);
+  const twice = findDuplicateKey(document);
+  if (twice !== undefined) return fail('Syntax', 'not valid YAML: the same key stands twice in one map', twice);
   const start = document.contents?.range?.[0] ?? document.range?.[0] ?? 0;
   let value: unknown;
   try {
@@ -93,6 +106,31 @@ function readDocument(document: Document, lines: LineCounter, into: ParsedFile):
     return;
   }
   into.manifests.push(manifest(into.file, value, document, lines, ''));
+}
+
+/** Offset of a key that stands twice in its map. */
+function findDuplicateKey(document: Document): number | undefined {
+  let offset: number | undefined;
+  visit(document, {
+    Map(_, map) {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key) || key.value === '<<') continue;
+        if (seen.has(key.value)) {
+          offset = key.range?.[0] ?? 0;
+          return visit.BREAK;
+        }
+        seen.add(key.value);
+      }
+      return undefined;
+    },
+  });
+  return offset;
+}
+
+function lineOf(text: string, offset: number): Position {
+  const before = text.slice(0, offset).split('\n');
+  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
 }
 
 function manifest(

@@ -312,7 +312,7 @@ describe('bad files', () => {
 
   it.each<[string, string | Uint8Array, RegExp]>([
     ['a YAML bomb', bomb, /^a\.yaml:1:1: aliases expand to too much; write the repeated parts out$/],
-    ['endless nesting', '['.repeat(200_000), /^a\.yaml(:\d+:\d+)?: (cannot be parsed|not valid YAML): /],
+    ['endless nesting', '['.repeat(200_000), /^a\.yaml:1:65: more than 64 brackets inside each other$/],
     ['a huge file', `# ${'x'.repeat(3_000_000)}`, /^a\.yaml: 3000002 bytes; a file may have 2097152\. Split it$/],
     [
       'bytes that are no UTF-8',
@@ -321,7 +321,7 @@ describe('bad files', () => {
     ],
     ['UTF-16', Buffer.from('\ufeffkind: x', 'utf16le'), /^a\.yaml:1:1: is UTF-16; save it as UTF-8$/],
     ['a text', 'just a text', /^a\.yaml:1:1: must be an object with apiVersion, kind, metadata and spec$/],
-    ['the same key twice', 'kind: a\nkind: b\n', /^a\.yaml:2:1: not valid YAML: Map keys must be unique/],
+    ['the same key twice', 'kind: a\nkind: b\n', /^a\.yaml:2:1: not valid YAML: the same key stands twice in one map$/],
     ['no version', 'kind: ProtectedAPI\n', /^a\.yaml:1:1: apiVersion: is missing; set it to picket\.dev\/v1alpha1$/],
     ['no kind', `apiVersion: ${API_VERSION}\n`, /kind: is missing; one of ProtectedAPI, /],
     ['no name', `apiVersion: ${API_VERSION}\nkind: ProtectedAPI\nspec: {}\n`, /metadata\.name: Required value/],
