@@ -15,9 +15,9 @@ export interface UnitSink {
 }
 
 /** Text lines beyond this are no access records of anybody. */
-export const maxLineBytes = 1 << 20;
+const maxLineBytes = 1 << 20;
 /** JSON documents and export batches are larger. */
-export const maxDocumentBytes = 32 << 20;
+const maxDocumentBytes = 32 << 20;
 
 export function createFramer(framing: Framing, sink: UnitSink): Framer {
   switch (framing) {

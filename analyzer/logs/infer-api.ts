@@ -11,7 +11,7 @@ import {
 import { readUserAgent } from '../identify/user-agent.ts';
 import type { AccessRecord } from '../ingest/access-record.ts';
 import { flowNames, flowTypeOf, templateOf } from './flow-words.ts';
-import { createIdentitySample } from './infer-identity.ts';
+import { createIdentitySample, ownerOf } from './infer-identity.ts';
 import { createObjectSample } from './infer-objects.ts';
 import {
   createOperationSample,
@@ -103,7 +103,9 @@ export function createApiSample(): ApiSample {
     const { template, id } = templateOf(path);
     if (!plainTemplate.test(template)) return;
     if (id !== '' && answered && !client.declaredBot) {
-      objects.observe(template, id, r.logUser || r.requestHeaders.get('cookie') || `${r.remoteAddress} ${r.userAgent}`);
+      // An address is no owner: most pages of a quiet site have one reader as well.
+      const owner = ownerOf(r);
+      if (owner !== '') objects.observe(template, id, owner);
     }
     follow(client, template, r);
     const type = flowTypeOf(r.method, path, query);

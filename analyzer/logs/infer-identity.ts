@@ -109,6 +109,18 @@ export function createIdentitySample(): IdentitySample {
   };
 }
 
+/** Who a request is for, by what one person has and others have not; "" when the log does not say. */
+export function ownerOf(r: AccessRecord): string {
+  if (r.logUser !== '') return r.logUser;
+  if (r.requestHeaders.size === 0) return '';
+  const authorization = r.requestHeaders.get('authorization');
+  if (authorization !== undefined) return authorization;
+  for (const pair of (r.requestHeaders.get('cookie') ?? '').slice(0, 8192).split(';', 64)) {
+    if (sessionCookies.test(pair.slice(0, Math.max(0, pair.indexOf('='))).trim())) return pair.trim();
+  }
+  return '';
+}
+
 function count(map: Map<string, number>, key: string): void {
   map.set(key, (map.get(key) ?? 0) + 1);
 }

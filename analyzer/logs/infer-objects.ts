@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { type ObjectRule, ObjectRuleSchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 
 export interface ObjectSample {
-  /** `owner`: the best identity the log has. */
+  /** `owner`: user, token or session. */
   observe(template: string, id: string, owner: string): void;
   conclude(): { rules: ObjectRule[]; notes: string[] };
 }

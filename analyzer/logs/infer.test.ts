@@ -1,10 +1,12 @@
+import { Readable } from 'node:stream';
 import { FlowType, Mode, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { validateObject } from '@picket/crds/validate.ts';
 import { parseAllDocuments } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { type AccessRecord, createAccessRecord, Feed } from '../ingest/access-record.ts';
 import { FLOW_METADATA_NAMESPACE } from '@picket/proto/flow-metadata.ts';
-import { createLogInferrer, type LogInference } from './infer.ts';
+import { createLogInferrer, inferFromLogs, type LogInference } from './infer.ts';
+import { openLogs } from './open.ts';
 import { starterManifests } from './starter-manifests.ts';
 
 const noon = Date.UTC(2024, 0, 31, 12);
@@ -172,19 +174,24 @@ describe('identity and objects', () => {
     ]);
   });
 
-  const owned = repeat(120, (i) => ({ path: `/orders/${1000 + (i % 40)}`, remoteAddress: `203.0.113.${i % 20}` }));
+  const owned = repeat(120, (i) => ({ path: `/orders/${1000 + (i % 40)}`, logUser: `user-${i % 20}` }));
 
   it('ids that one caller each asks for name owned objects, also when somebody walks them', () => {
-    const walked = repeat(40, (i) => ({ path: `/orders/${1000 + i}`, remoteAddress: '198.51.100.1' }));
+    const walked = repeat(40, (i) => ({ path: `/orders/${1000 + i}`, logUser: 'mallory' }));
     expect(infer([...owned, ...walked]).apis[0]?.policy.objects).toMatchObject([
       { path: '/orders/{id}', variable: 'id', kind: 'Order' },
     ]);
   });
 
+  it('pages of a quiet site have one reader each as well: an address is no owner', () => {
+    const anonymous = owned.map((fields, i) => ({ ...fields, logUser: '', remoteAddress: `203.0.113.${i % 20}` }));
+    expect(infer(anonymous).apis[0]?.policy.objects).toEqual([]);
+  });
+
   it('pages that many read do not', () => {
     const pages = repeat(400, (i) => ({
       path: `/articles/${1000 + (i % 40)}`,
-      remoteAddress: `203.0.113.${(i * 7) % 50}`,
+      logUser: `user-${(i * 7) % 50}`,
     }));
     expect(infer(pages).apis[0]?.policy.objects).toEqual([]);
   });
@@ -198,7 +205,7 @@ it('starter manifests are what the API server would accept, and say where they c
       remoteAddress: `203.0.113.${i % 20}`,
       requestHeaders: new Map([
         ['cookie', `sid=${i % 20}`],
-        ['authorization', 'Bearer aaaa.bbbb.cccc'],
+        ['authorization', `Bearer aaaa.bbbb${i % 20}.cccc`],
       ]),
     })),
     ...repeat(9, () => post('/login?user=x', 401, { authority: 'shop.example' })),
@@ -215,4 +222,19 @@ it('starter manifests are what the API server would accept, and say where they c
   }
   expect(files[0]?.content).toMatch(/# Inferred from 131 requests in/);
   expect(files[0]?.content).toContain('mode: Observe');
+  expect(files[0]?.content).toContain('kind: Order');
+});
+
+it('looks at the first records only, and leaves the log to be read from its start', async () => {
+  const text = Array.from(
+    { length: 30 },
+    (_, i) => `203.0.113.9 - - [31/Jan/2024:12:00:${String(i).padStart(2, '0')} +0000] "POST /login HTTP/1.1" 401 1\n`,
+  ).join('');
+  const logs = await openLogs({ cwd: '.', paths: ['-'], stdin: Readable.from([Buffer.from(text)]) });
+  const inference = await inferFromLogs(logs, 10);
+  expect(inference.sampled).toBe(10);
+  expect(inference.apis[0]?.notes[0]).toMatch(/^POST \/login is a login \(10 attempts\); success is 200/);
+  let read = 0;
+  for await (const batch of logs.read()) read += batch.length;
+  expect(read).toBe(30);
 });

@@ -156,7 +156,7 @@ function uidOf(api: string): string {
 }
 
 /** The defaults of a BehaviorPolicy, in Observe: see its reference. */
-export function observeDefaults(): Behavior {
+function observeDefaults(): Behavior {
   return create(BehaviorSchema, {
     mode: Mode.OBSERVE,
     falseAlertsPerDay: 2,

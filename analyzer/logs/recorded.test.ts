@@ -57,8 +57,8 @@ describe.skipIf(harFiles.length === 0)('HTTP archives', () => {
     const timed = entries.filter((entry) => entry.startedDateTime !== undefined);
     expect(records).toHaveLength(timed.length);
     expect(report.byReason).toEqual(timed.length === entries.length ? {} : { no_time: entries.length - timed.length });
-    expect(records.map((r) => r.status).sort()).toEqual(
-      timed.map((entry) => (entry.response as { status?: number } | undefined)?.status ?? 0).sort(),
+    expect(records.map((r) => r.status).sort((a, b) => a - b)).toEqual(
+      timed.map((entry) => (entry.response as { status?: number } | undefined)?.status ?? 0).sort((a, b) => a - b),
     );
   });
 });

@@ -6,7 +6,7 @@ import { applyRequestLine } from '../request-line.ts';
 import { numberIn } from '../split-fields.ts';
 
 /** Group names by what they fill. */
-export const regexGroups = [
+const regexGroups = [
   ...['time', 'start', 'address', 'request', 'method', 'path', 'status', 'bytes', 'referer', 'agent', 'host', 'user'],
   ...['duration', 'durationMs', 'requestId'],
 ] as const;

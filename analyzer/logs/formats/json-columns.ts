@@ -38,7 +38,7 @@ export const Column = {
   grpc: 31,
 } as const;
 export type Column = (typeof Column)[keyof typeof Column];
-export const columnCount = 32;
+const columnCount = 32;
 
 const spellings: Readonly<Record<keyof typeof Column, string>> = {
   start: 'start_time starttime startutc startlocal requesttime start',
@@ -121,7 +121,7 @@ export interface Row {
 
 export function createRow(): Row {
   return {
-    values: new Array(columnCount).fill(undefined),
+    values: Array.from({ length: columnCount }, () => undefined),
     ranks: new Uint8Array(columnCount).fill(255),
     requestHeaders: new Map(),
     responseHeaders: new Map(),

@@ -32,8 +32,9 @@ function flatRecord(record: Json): Json {
     const key = attribute.key;
     if (typeof key === 'string') flat[key] = plainValue(attribute.value);
   }
-  if (time !== undefined && time !== '0') flat.start_time = String(time);
-  else if (observed !== undefined) flat['@timestamp'] = String(observed);
+  // uint64: a string in proto3 JSON, a number where somebody else wrote it.
+  if (time !== undefined && time !== '0') flat.start_time = time;
+  else if (observed !== undefined) flat['@timestamp'] = observed;
   return flat;
 }
 
