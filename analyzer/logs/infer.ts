@@ -38,7 +38,7 @@ export interface LogInferrer {
 }
 
 /** Records that the inference looks at by default. */
-export const sampleSize = 50_000;
+const sampleSize = 50_000;
 const maxHosts = 256;
 const maxApis = 64;
 const namespace = 'default';
