@@ -1,10 +1,5 @@
 /** Business meaning of a request: which flow it belongs to, its account, amount and counterparty, and its outcome. */
-import {
-  type Flow,
-  FlowType,
-  type OutcomeTest,
-  type ValueSource,
-} from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import type { Flow, FlowType, OutcomeTest, ValueSource } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { FLOW_METADATA_NAMESPACE, flowMetadataKey } from '@picket/proto/flow-metadata.ts';
 import type { AccessRecord } from '../ingest/access-record.ts';
 import { Outcome } from '../observation.ts';

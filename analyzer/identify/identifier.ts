@@ -4,28 +4,28 @@
  *
  * This is the hot path; its measured cost is in `test/bench/identify.ts`.
  */
-import { type CompiledPolicy, FlowType, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { type CompiledPolicy, type FlowType, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { DropReason, Ledger } from '@picket/runtime/ledger.ts';
 import { type AccessRecord, Feed } from '../ingest/access-record.ts';
-import { F, Flag, methods, type ObservationBatch, Outcome, Signal } from '../observation.ts';
+import { F, Flag, methods, type ObservationBatch, Signal } from '../observation.ts';
 import type { OperationRegistry } from '../operations/registry.ts';
-import { address, addressText, networkText, parseAddress } from './address.ts';
 import { type ApiContext, compileApiContext } from './api-context.ts';
 import { type ApiTable, createApiTable } from './api-table.ts';
+import { createCallerReader } from './caller.ts';
 import type { Escrow } from './escrow.ts';
-import type { CompiledFlow } from './flows.ts';
-import { createGenerationMap, hashKey } from './generation-map.ts';
+import { fillFlow } from './flow-fields.ts';
+import { createGenerationMap } from './generation-map.ts';
 import { createHeaderShapeReader } from './header-shape.ts';
 import type { KeyRing } from './key-ring.ts';
 import { createIdentityLinker, type IdentityLink } from './linking.ts';
 import { type MatchKey, resolveMatchKey } from './match-key.ts';
 import { createObjectSteps } from './objects.ts';
 import type { LearnedAnswer, OutcomeLearner, OutcomeState } from './outcome.ts';
-import { setCookieOf } from './principals.ts';
-import { createPseudonymiser, type Migration, type Pseudonymiser, ValueKind } from './pseudonym.ts';
+import { createPseudonymiser, type Migration, ValueKind } from './pseudonym.ts';
 import { type RequestTarget, readRequestTarget } from './request-target.ts';
 import { digest } from './siphash.ts';
-import { readUserAgent, type UserAgentFacts } from './user-agent.ts';
+import { standingFlags } from './standing.ts';
+import { createValueHasher } from './value-hasher.ts';
 
 export interface IdentifierOptions {
   keys: KeyRing;
@@ -77,36 +77,13 @@ export interface Identifier {
 export interface IdentifierState {
   version: 1;
   learners: [api: string, flow: string, type: FlowType, state: OutcomeState][];
-}
-
-interface ValueFacts {
-  kind: ValueKind;
-  lo: number;
-  hi: number;
-  held: number;
-}
-
-interface AddressFacts {
-  lo: number;
-  hi: number;
-  networkLo: number;
-  networkHi: number;
-  family: 0 | 4 | 6;
-  a: number;
-  b: number;
-  c: number;
-  d: number;
-  /** Generations of the escrow that hold the address and the network. */
-  held: number;
-  networkHeld: number;
+  /** Last object by principal and scope. */
+  steps: [number, number][];
 }
 
 const methodNumbers = new Map<string, number>(methods.map((name, i) => [name, i]));
 const feedNumbers = new Map<string, number>(Object.values(Feed).map((name, i) => [name, i]));
 const maxSources = 65_536;
-/** Texts longer than this are looked up before they are hashed. */
-const longText = 96;
-
 const principalFields: Readonly<Record<number, { offset: number; verified: number }>> = {
   [PrincipalKind.USER]: { offset: F.user, verified: Flag.userVerified },
   [PrincipalKind.APP]: { offset: F.app, verified: Flag.appVerified },
@@ -122,26 +99,13 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
   const linker = createIdentityLinker(options.onLink ?? (() => undefined));
   const shapes = createHeaderShapeReader();
   const sources = new Map<string, number>();
-  const addresses = createGenerationMap<string, AddressFacts>(131_072, (key) => key.length);
-  const userAgents = createGenerationMap<string, UserAgentFacts>(8192, (key) => key.length >> 2);
   const targets = createGenerationMap<string, RequestTarget>(16_384, (key) => key.length);
-  const values = createGenerationMap<string, ValueFacts>(16_384, (key) => key.length >> 3);
-  const noAddress: AddressFacts = {
-    lo: 0,
-    hi: 0,
-    networkLo: 0,
-    networkHi: 0,
-    family: 0,
-    a: 0,
-    b: 0,
-    c: 0,
-    d: 0,
-    held: -1,
-    networkHeld: -1,
-  };
-  const noUserAgent: UserAgentFacts = { lo: 0, hi: 0, declaredBot: false, knownTool: false, hostile: false, held: 0 };
-  let pseudonyms: Pseudonymiser = createPseudonymiser(options.keys, (m) => options.onMigrate?.(m));
-  let steps = createObjectSteps(pseudonyms.key(ValueKind.Object));
+  const hasher = createValueHasher(
+    createPseudonymiser(options.keys, (m) => options.onMigrate?.(m)),
+    escrow,
+  );
+  const callers = createCallerReader(hasher, escrow);
+  let steps = createObjectSteps(hasher.pseudonyms.key(ValueKind.Object));
   let policies: readonly CompiledPolicy[] = [];
   let contexts = new Map<string, ApiContext>();
   let table: ApiTable<ApiContext> = createApiTable<ApiContext>([]);
@@ -157,7 +121,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
         own = new Map();
         learners.set(policy.api, own);
       }
-      const context = compileApiContext(policy, operations, pseudonyms, own, {
+      const context = compileApiContext(policy, operations, hasher.pseudonyms, own, {
         oversized: () => oversized++,
         invalidCidr: (api, text) => options.onInvalidCidr?.(api, text),
       });
@@ -181,80 +145,15 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
     return reason;
   }
 
-  /** Hashes into `digest`; long texts (tokens) through a cache, because they cost more to hash than to look up. */
-  function hash(kind: ValueKind, text: string, at: number): void {
-    if (text.length <= longText) pseudonyms.hash(kind, text, at);
-    else factsOf(kind, text, at);
-  }
-
-  function factsOf(kind: ValueKind, text: string, at: number): ValueFacts {
-    let facts = values.get(text);
-    if (!facts || facts.kind !== kind) {
-      pseudonyms.hash(kind, text, at);
-      facts = { kind, lo: digest.lo, hi: digest.hi, held: -1 };
-      values.set(text, facts);
-    }
-    digest.lo = facts.lo;
-    digest.hi = facts.hi;
-    return facts;
-  }
-
-  function addressOf(text: string, at: number): AddressFacts {
-    if (text === '') return noAddress;
-    let facts = addresses.get(text);
-    if (!facts) {
-      facts = { ...noAddress };
-      const parsed = parseAddress(text);
-      const name = parsed ? addressText() : text.slice(0, 256).toLowerCase();
-      pseudonyms.hash(ValueKind.Address, name, at);
-      facts.lo = digest.lo;
-      facts.hi = digest.hi;
-      if (parsed) {
-        Object.assign(facts, address);
-        pseudonyms.hash(ValueKind.Network, networkText(), at);
-        facts.networkLo = digest.lo;
-        facts.networkHi = digest.hi;
-      }
-      addresses.set(text, facts);
-    }
-    if (facts.held !== escrow.generation(ValueKind.Address)) {
-      restoreAddress(facts);
-      const name = facts.family === 0 ? text.slice(0, 256).toLowerCase() : addressText();
-      escrow.put(ValueKind.Address, facts.lo, facts.hi, name, true, 'value');
-      facts.held = escrow.generation(ValueKind.Address);
-    }
-    if (facts.family !== 0 && facts.networkHeld !== escrow.generation(ValueKind.Network)) {
-      restoreAddress(facts);
-      escrow.put(ValueKind.Network, facts.networkLo, facts.networkHi, networkText(), true, 'value');
-      facts.networkHeld = escrow.generation(ValueKind.Network);
-    }
-    return facts;
-  }
-
-  function userAgentOf(text: string, at: number): UserAgentFacts {
-    if (text === '') return noUserAgent;
-    const cut = text.length > 1024 ? text.slice(0, 1024) : text;
-    let facts = userAgents.get(cut);
-    if (!facts) {
-      pseudonyms.hash(ValueKind.UserAgent, cut, at);
-      facts = readUserAgent(cut, digest.lo, digest.hi);
-      userAgents.set(cut, facts);
-    }
-    if (facts.held !== escrow.generation(ValueKind.UserAgent)) {
-      escrow.put(ValueKind.UserAgent, facts.lo, facts.hi, cut, false, 'value');
-      facts.held = escrow.generation(ValueKind.UserAgent);
-    }
-    return facts;
-  }
-
   function targetOf(record: AccessRecord): RequestTarget {
     const raw = record.path;
     const ordinary = raw.charCodeAt(0) === 47 && methodNumbers.has(record.method) && record.method !== 'CONNECT';
     // What the method and host of a request say about its target is worth no cache entry: such requests are rare.
-    if (!ordinary) return readRequestTarget(record.method, raw, record.authority, pseudonyms.key(ValueKind.Path));
+    if (!ordinary)
+      return readRequestTarget(record.method, raw, record.authority, hasher.pseudonyms.key(ValueKind.Path));
     let target = targets.get(raw);
     if (!target) {
-      target = readRequestTarget('GET', raw, record.authority, pseudonyms.key(ValueKind.Path));
+      target = readRequestTarget('GET', raw, record.authority, hasher.pseudonyms.key(ValueKind.Path));
       targets.set(raw, target);
     }
     return target;
@@ -292,8 +191,8 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       const field = principalFields[extractor.kind] as { offset: number; verified: number };
       const kind = extractor.kind as ValueKind;
       const escrowed = extractor.matchAs !== 'none';
-      const known = escrowed ? factsOf(kind, value, at) : undefined;
-      if (!known) hash(kind, value, at);
+      const known = escrowed ? hasher.facts(kind, value, at) : undefined;
+      if (!known) hasher.hash(kind, value, at);
       u32[base + field.offset] = digest.lo;
       u32[base + field.offset + 1] = digest.hi;
       // A credential proves itself by being accepted; a name proves nothing, Envoy must vouch for it.
@@ -307,153 +206,20 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
           escrow.put(kind, digest.lo, digest.hi, kept, extractor.vouched, extractor.matchAs);
           known.held = held;
         }
-      } else if (escrow.retain === 'all') keep(kind, value);
+      } else hasher.keep(kind, value);
     }
     if ((taken & (1 << PrincipalKind.USER)) === 0 && record.logUser !== '' && record.logUser.length <= 256) {
-      hash(ValueKind.User, record.logUser, at);
+      hasher.hash(ValueKind.User, record.logUser, at);
       u32[base + F.user] = digest.lo;
       u32[base + F.user + 1] = digest.hi;
-      if (escrow.retain === 'all') keep(ValueKind.User, record.logUser);
+      hasher.keep(ValueKind.User, record.logUser);
     }
     if ((taken & (1 << PrincipalKind.WORKLOAD)) === 0 && record.peerCertificate !== '') {
-      hash(ValueKind.Workload, record.peerCertificate, at);
+      hasher.hash(ValueKind.Workload, record.peerCertificate, at);
       u32[base + F.workload] = digest.lo;
       u32[base + F.workload + 1] = digest.hi;
     }
     return verified;
-  }
-
-  function keep(kind: ValueKind, value: string): void {
-    if (!escrow.touch(kind, digest.lo, digest.hi)) escrow.put(kind, digest.lo, digest.hi, value, false, 'none');
-  }
-
-  /** Fills account, amount, counterparty and, at a successful login, the session it began; returns flags. */
-  function fillFlow(
-    context: ApiContext,
-    flow: CompiledFlow,
-    record: AccessRecord,
-    target: RequestTarget,
-    u32: Uint32Array,
-    f64: Float64Array,
-    base: number,
-    at: number,
-    refused: boolean,
-  ): number {
-    const account = flow.account(record, target.query);
-    if (account !== '') {
-      hash(ValueKind.Account, account, at);
-      u32[base + F.account] = digest.lo;
-      u32[base + F.account + 1] = digest.hi;
-      if (escrow.retain === 'all') keep(ValueKind.Account, account);
-    }
-    const counterparty = flow.counterparty(record, target.query);
-    if (counterparty !== '') {
-      hash(ValueKind.Counterparty, counterparty, at);
-      u32[base + F.counterparty] = digest.lo;
-      u32[base + F.counterparty + 1] = digest.hi;
-    }
-    f64[(base + F.amount) >> 1] = flow.amount(record, target.query);
-    const kinds = (u32[base + F.kinds] as number) | (flow.type << 8);
-    u32[base + F.kinds] = kinds;
-    // What Picket refused never reached the application: no outcome, and nothing to learn from.
-    if (refused) return 0;
-    let outcome: Outcome;
-    let flags = 0;
-    const setCookie = record.responseHeaders.get('set-cookie');
-    if (flow.declaredOutcome) outcome = flow.declaredOutcome(record);
-    else {
-      outcome = flow.learner.judge({
-        status: record.status,
-        path: target.path,
-        location: record.responseHeaders.get('location') ?? '',
-        setsCookie: setCookie !== undefined ? true : record.responseHeaders.size > 0 ? false : undefined,
-        responseBytes: record.responseBytes,
-        source: hashKey(
-          ((u32[base + F.address] as number) ^ (u32[base + F.account] as number)) >>> 0,
-          ((u32[base + F.address + 1] as number) ^ (u32[base + F.account + 1] as number)) >>> 0,
-        ),
-        at,
-      });
-      if (outcome !== Outcome.unknown) flags = Flag.outcomeLearned;
-    }
-    u32[base + F.kinds] = (kinds | (outcome << 16)) >>> 0;
-    if (flow.type === FlowType.LOGIN && outcome === Outcome.success && context.sessionCookie !== '') {
-      const session = setCookieOf(setCookie, context.sessionCookie);
-      if (session !== '' && session.length <= 4096) {
-        hash(ValueKind.Session, session, at);
-        u32[base + F.session] = digest.lo;
-        u32[base + F.session + 1] = digest.hi;
-        flags |= Flag.sessionVerified;
-      }
-    }
-    return flags;
-  }
-
-  function fillDevice(record: AccessRecord, agent: UserAgentFacts, u32: Uint32Array, base: number, at: number): void {
-    const fingerprint = record.ja4 !== '' ? record.ja4 : record.ja3;
-    let lo = agent.lo;
-    let hi = agent.hi;
-    if (fingerprint !== '' && fingerprint.length <= 128) {
-      const known = factsOf(ValueKind.Ja4, fingerprint, at);
-      if (record.ja4 !== '') {
-        u32[base + F.ja4] = known.lo;
-        u32[base + F.ja4 + 1] = known.hi;
-        if (known.held !== escrow.generation(ValueKind.Ja4)) {
-          escrow.put(ValueKind.Ja4, known.lo, known.hi, record.ja4, false, 'value');
-          known.held = escrow.generation(ValueKind.Ja4);
-        }
-      }
-      // Both are outputs of a keyed PRF, so their mix is one too.
-      lo = (Math.imul(lo, 0x85ebca6b) ^ digest.lo) >>> 0;
-      hi = (Math.imul(hi, 0xc2b2ae35) ^ digest.hi) >>> 0;
-    }
-    u32[base + F.device] = lo;
-    u32[base + F.device + 1] = hi;
-    if (escrow.retain === 'all' && (lo | hi) !== 0 && !escrow.touch(ValueKind.Device, lo, hi)) {
-      escrow.put(ValueKind.Device, lo, hi, `${fingerprint} ${record.userAgent.slice(0, 1024)}`.trim(), false, 'none');
-    }
-  }
-
-  /** Exemptions and lists; returns flags. */
-  function standingFlags(
-    context: ApiContext,
-    record: AccessRecord,
-    facts: AddressFacts,
-    u32: Uint32Array,
-    base: number,
-    at: number,
-  ): number {
-    const { standing } = context;
-    restoreAddress(facts);
-    let until = Math.max(standing.exemptAddressUntil(), standing.exemptWorkloadUntil(record.peerCertificate));
-    for (const kind of [1, 2, 3, 4, 5, 8]) {
-      const offset = kind === 5 ? F.device : (principalFields[kind] as { offset: number }).offset;
-      const lo = u32[base + offset] as number;
-      const hi = u32[base + offset + 1] as number;
-      if ((lo | hi) === 0) continue;
-      // A user nobody vouched for would make an exemption anybody's.
-      if (kind === PrincipalKind.USER && ((u32[base + F.flags] as number) & Flag.userVerified) === 0) continue;
-      until = Math.max(until, standing.exemptPrincipalUntil(kind, lo, hi));
-    }
-    let flags = until > at ? Flag.exempt : 0;
-    const addressWeight = standing.addressWeight();
-    if (addressWeight > 0) standing.remember(PrincipalKind.ADDRESS, facts.lo, facts.hi, addressWeight);
-    const agentWeight = record.userAgent === '' ? 0 : standing.userAgentWeight(record.userAgent);
-    if (agentWeight > 0) {
-      standing.remember(PrincipalKind.ADDRESS, facts.lo, facts.hi, agentWeight);
-      standing.remember(
-        PrincipalKind.DEVICE,
-        u32[base + F.device] as number,
-        u32[base + F.device + 1] as number,
-        agentWeight,
-      );
-    }
-    const tokenLo = u32[base + F.token] as number;
-    const tokenHi = u32[base + F.token + 1] as number;
-    const tokenWeight = (tokenLo | tokenHi) === 0 ? 0 : standing.tokenWeight(tokenLo, tokenHi);
-    if (tokenWeight > 0) standing.remember(PrincipalKind.TOKEN, tokenLo, tokenHi, tokenWeight);
-    if (addressWeight + agentWeight + tokenWeight > 0) flags |= Flag.listed;
-    return flags;
   }
 
   /** The object of the request and how far it is from the one before; returns flags. */
@@ -496,13 +262,12 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       compile();
     },
     setKeyRing(keys) {
-      pseudonyms = createPseudonymiser(keys, (m) => options.onMigrate?.(m));
-      steps = createObjectSteps(pseudonyms.key(ValueKind.Object));
-      addresses.clear();
-      values.clear();
+      hasher.use(createPseudonymiser(keys, (m) => options.onMigrate?.(m)));
+      steps = createObjectSteps(hasher.pseudonyms.key(ValueKind.Object));
+      callers.clear();
       compile();
     },
-    keyId: () => pseudonyms.keyId,
+    keyId: () => hasher.pseudonyms.keyId,
     identify(record, batch, eventAt, givenFlags) {
       if (!record.finished) return drop('unfinished');
       if (record.path === '' && record.method === '' && record.authority === '') return drop('missing_properties');
@@ -539,15 +304,15 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       u32[base + F.target + 1] = (target.targetHi ^ context.hi) >>> 0;
       u32[base + F.headerShape] = shapes.read(record);
 
-      const facts = addressOf(record.remoteAddress === '' ? record.directAddress : record.remoteAddress, eventAt);
+      const facts = callers.address(record.remoteAddress === '' ? record.directAddress : record.remoteAddress, eventAt);
       u32[base + F.address] = facts.lo;
       u32[base + F.address + 1] = facts.hi;
       u32[base + F.network] = facts.networkLo;
       u32[base + F.network + 1] = facts.networkHi;
-      const agent = userAgentOf(record.userAgent, eventAt);
+      const agent = callers.userAgent(record.userAgent, eventAt);
       u32[base + F.userAgent] = agent.lo;
       u32[base + F.userAgent + 1] = agent.hi;
-      fillDevice(record, agent, u32, base, eventAt);
+      callers.fillDevice(record, agent, u32, base, eventAt);
       flags |= fillPrincipals(context, record, u32, base, eventAt, accepted);
 
       if (refused) flags |= Flag.refusedByPicket;
@@ -557,7 +322,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       if (record.requestHeaders.has('cookie')) flags |= Flag.hasCookie;
 
       const flow = context.flows.list.length === 0 ? undefined : context.flows.match(method, target.path);
-      if (flow) flags |= fillFlow(context, flow, record, target, u32, f64, base, eventAt, refused);
+      if (flow) flags |= fillFlow(hasher, context, flow, record, target, u32, f64, base, eventAt, refused);
       else if (method === 'GET' && record.status === 200 && context.flows.list.length > 0) {
         context.flows.formOf(target.path)?.learner.sawForm(record.responseBytes);
       }
@@ -590,7 +355,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       u32[base + F.signals] = signals;
       u32[base + F.flags] = flags;
       if (!context.standing.empty) {
-        flags |= standingFlags(context, record, facts, u32, base, eventAt);
+        flags |= standingFlags(context.standing, record, facts, u32, base, eventAt);
         u32[base + F.flags] = flags;
       }
       linker.read(u32, f64, base);
@@ -606,7 +371,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
     reputationOf: (api, kind, lo, hi) => contexts.get(api)?.standing.weightOf(kind, lo, hi) ?? 0,
     oversizedValues: () => oversized,
     toJSON() {
-      const state: IdentifierState = { version: 1, learners: [] };
+      const state: IdentifierState = { version: 1, learners: [], steps: steps.entries() };
       for (const [api, context] of contexts) {
         for (const flow of context.flows.list) {
           if (!flow.declaredOutcome) state.learners.push([api, flow.name, flow.type, flow.learner.toJSON()]);
@@ -617,6 +382,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
     restore(state) {
       savedStates.clear();
       for (const [api, name, , saved] of state.learners) savedStates.set(`${api}\0${name}`, saved);
+      steps.restore(state.steps);
       compile();
     },
   };
@@ -625,13 +391,4 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
 /** Answers of a server that does not have, or does not show, what was asked for. */
 function isNotThere(status: number): boolean {
   return status === 404 || status === 403 || status === 400 || status === 405 || status === 410;
-}
-
-/** Puts a remembered address where prefix tables look. */
-function restoreAddress(facts: AddressFacts): void {
-  address.family = facts.family;
-  address.a = facts.a;
-  address.b = facts.b;
-  address.c = facts.c;
-  address.d = facts.d;
 }

@@ -62,6 +62,8 @@ export function createObjectFinder(
 export interface ObjectSteps {
   /** Numeric distance to the object that this principal touched before in this scope; NaN when unknown. */
   step(principalLo: number, principalHi: number, scope: string, text: string): number;
+  entries(): [number, number][];
+  restore(entries: readonly [number, number][]): void;
 }
 
 /** @param capacity principal and scope pairs per generation. */
@@ -82,6 +84,11 @@ export function createObjectSteps(key: SipKey, capacity = 131_072): ObjectSteps 
       const before = last.get(slot);
       last.set(slot, value);
       return before === undefined ? Number.NaN : value - before;
+    },
+    entries: () => [...last.entries()],
+    restore(entries) {
+      last.clear();
+      for (const [slot, value] of entries) last.set(slot, value);
     },
   };
 }

@@ -272,7 +272,9 @@ export function createOutcomeLearner(type: FlowType): OutcomeLearner {
         reason: a.reason,
       })),
     toJSON: () => ({
-      answers: answers.map(({ verdictAt: _, outcome: __, reason: ___, ...rest }) => rest),
+      answers: answers.map(({ status, redirect, cookie, count, meanBytes, m2, retried, longestRun }) => {
+        return { status, redirect, cookie, count, meanBytes, m2, retried, longestRun };
+      }),
       formBytes: [...formBytes],
       sources: [...sources.entries()],
     }),

@@ -4,7 +4,10 @@ import {
   type ExemptSubject,
   PrincipalKind,
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import type { AccessRecord } from '../ingest/access-record.ts';
+import { F, Flag } from '../observation.ts';
 import { addressText, networkText, parseAddress } from './address.ts';
+import { type AddressFacts, restoreAddress } from './caller.ts';
 import { createCidrTable } from './cidr-table.ts';
 import { createGenerationMap, hashKey } from './generation-map.ts';
 import type { Pseudonymiser } from './pseudonym.ts';
@@ -93,4 +96,53 @@ function raise(map: Map<string, number>, key: string, value: number): void {
 function prefixOf(kind: PrincipalKind, value: string): string {
   if (value.includes('/') || !parseAddress(value)) return value;
   return kind === PrincipalKind.NETWORK ? networkText() : addressText();
+}
+
+const exemptible: readonly { kind: PrincipalKind; offset: number }[] = [
+  { kind: PrincipalKind.USER, offset: F.user },
+  { kind: PrincipalKind.APP, offset: F.app },
+  { kind: PrincipalKind.TOKEN, offset: F.token },
+  { kind: PrincipalKind.SESSION, offset: F.session },
+  { kind: PrincipalKind.DEVICE, offset: F.device },
+  { kind: PrincipalKind.WORKLOAD, offset: F.workload },
+];
+
+/** Exemptions and lists; returns flags. */
+export function standingFlags(
+  standing: Standing,
+  record: AccessRecord,
+  facts: AddressFacts,
+  u32: Uint32Array,
+  base: number,
+  at: number,
+): number {
+  restoreAddress(facts);
+  let until = Math.max(standing.exemptAddressUntil(), standing.exemptWorkloadUntil(record.peerCertificate));
+  for (const { kind, offset } of exemptible) {
+    const lo = u32[base + offset] as number;
+    const hi = u32[base + offset + 1] as number;
+    if ((lo | hi) === 0) continue;
+    // A user nobody vouched for would make an exemption anybody's.
+    if (kind === PrincipalKind.USER && ((u32[base + F.flags] as number) & Flag.userVerified) === 0) continue;
+    until = Math.max(until, standing.exemptPrincipalUntil(kind, lo, hi));
+  }
+  let flags = until > at ? Flag.exempt : 0;
+  const addressWeight = standing.addressWeight();
+  if (addressWeight > 0) standing.remember(PrincipalKind.ADDRESS, facts.lo, facts.hi, addressWeight);
+  const agentWeight = record.userAgent === '' ? 0 : standing.userAgentWeight(record.userAgent);
+  if (agentWeight > 0) {
+    standing.remember(PrincipalKind.ADDRESS, facts.lo, facts.hi, agentWeight);
+    standing.remember(
+      PrincipalKind.DEVICE,
+      u32[base + F.device] as number,
+      u32[base + F.device + 1] as number,
+      agentWeight,
+    );
+  }
+  const tokenLo = u32[base + F.token] as number;
+  const tokenHi = u32[base + F.token + 1] as number;
+  const tokenWeight = (tokenLo | tokenHi) === 0 ? 0 : standing.tokenWeight(tokenLo, tokenHi);
+  if (tokenWeight > 0) standing.remember(PrincipalKind.TOKEN, tokenLo, tokenHi, tokenWeight);
+  if (addressWeight + agentWeight + tokenWeight > 0) flags |= Flag.listed;
+  return flags;
 }

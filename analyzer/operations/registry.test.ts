@@ -194,7 +194,7 @@ describe.skipIf(files.length === 0)('templates learned from traffic of real APIs
     username: name,
     book_title: (i) => `${name(i)}-${name(i * 7 + 1)}`,
     vehicleId: (i) => `0f8fad5b-d9cb-469f-a165-${String(i * 7919).padStart(12, '0')}`,
-    postId: (i) => (0x1234567890abcdef + i * 65537).toString(36).padEnd(22, 'R4tk2'),
+    postId: (i) => (0x12345678abcd + i * 65537).toString(36).padEnd(22, 'R4tk2'),
     project: name,
     version: (i) => `1.${i % 21}.${i % 7}`,
     family: (i) => `1.${i % 30}`,
