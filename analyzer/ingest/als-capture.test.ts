@@ -55,6 +55,6 @@ describe('als capture', () => {
     );
     expect(seen).toEqual([[9]]);
     await expect(read([1, 9, 0xff, 0xff, 0xff, 0xff, 0x7f])).rejects.toThrow('at byte 2');
-    await expect(collect(readAlsCaptureFile(join(folder, 'none')))).rejects.toThrow('ENOENT');
+    await expect(collect(readAlsCaptureFile(join(folder, 'none')))).rejects.toMatchObject({ code: 'NotFound' });
   });
 });

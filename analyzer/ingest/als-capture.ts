@@ -5,7 +5,7 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
-import { PicketError } from '@picket/runtime/errors.ts';
+import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
 
 /** One message of a capture may be this long; Envoy's are bounded by `buffer_size_bytes`, usually 1 MiB or less. */
 export const MAX_CAPTURED_BYTES = 16 << 20;
@@ -52,7 +52,11 @@ export async function* readAlsCapture(chunks: AsyncIterable<Uint8Array>): AsyncG
 
 /** @throws PicketError NotFound, PermissionDenied, Corrupt */
 export async function* readAlsCaptureFile(path: string): AsyncGenerator<Uint8Array, void> {
-  yield* readAlsCapture(createReadStream(path, { highWaterMark: 256 * 1024 }));
+  try {
+    yield* readAlsCapture(createReadStream(path, { highWaterMark: 256 * 1024 }));
+  } catch (error) {
+    throw toPicketError(error, `read the capture ${path}`);
+  }
 }
 
 /** Appends messages to a file. */

@@ -229,7 +229,10 @@ function decode(bytes: Uint8Array) {
   const stream = { source: 'node-1', loggedRequestHeaders: new Set<string>() };
   const records: Record<string, unknown>[] = [];
   const keep = (record: AccessRecord) => void records.push(snapshot(record));
-  const counts = createAlsDecoder().decode(bytes, stream, 5, { finished: keep, periodic: keep });
+  const counts = createAlsDecoder({ trustOriginalPath: true }).decode(bytes, stream, 5, {
+    finished: keep,
+    periodic: keep,
+  });
   return { counts, records, stream };
 }
 
@@ -483,6 +486,16 @@ describe('als decoder, on what an Envoy does not send', () => {
     expect(seen[1]).toEqual(decode(messageOf(entryBytes(ordinary))).records[0]);
     expect(kept?.metadata('ns', 'a')).toBeUndefined();
     expect(kept?.requestHeaders.size).toBe(0);
+  });
+
+  it('believes an original path only where it is told that clients cannot set it', () => {
+    const paths: string[] = [];
+    const sink = { finished: (record: AccessRecord) => void paths.push(record.path) };
+    const bytes = messageOf(entryBytes({ ...ordinary, request: { path: '/orders/7', originalPath: '/harmless' } }));
+    for (const trustOriginalPath of [false, true]) {
+      createAlsDecoder({ trustOriginalPath }).decode(bytes, { source: 's', loggedRequestHeaders: new Set() }, 0, sink);
+    }
+    expect(paths).toEqual(['/orders/7', '/harmless']);
   });
 
   it('learns which request headers a stream reports on', () => {

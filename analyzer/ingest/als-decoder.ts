@@ -86,7 +86,19 @@ const MAX_LOGGED_NAMES = 256;
 
 const methods = ['', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 
-export function createAlsDecoder(feed: Feed = Feed.als): AlsDecoder {
+export interface AlsDecoderOptions {
+  /** `als` unless told; `replay` for captures. */
+  feed?: Feed;
+  /**
+   * Take `original_path`, what the client sent before a route rewrote it, for the path. Envoy fills it from a header
+   * that it strips from clients' requests only on edges (`use_remote_address: true`). Anywhere else clients could name
+   * any path they like, so false unless told.
+   */
+  trustOriginalPath?: boolean;
+}
+
+export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
+  const { feed = Feed.als, trustOriginalPath = false } = options;
   const r = createWireReader();
   const metadata = createDynamicMetadata(r);
   const record = createAccessRecord(feed, '');
@@ -235,7 +247,7 @@ export function createAlsDecoder(feed: Feed = Feed.als): AlsDecoder {
     record.remoteAddress = addressText(remote);
     record.directAddress = addressText(direct);
     // Where a route rewrites the path, `path` is what went upstream.
-    if (originalPath !== '') record.path = originalPath;
+    if (trustOriginalPath && originalPath !== '') record.path = originalPath;
     record.requestBytes = requestBodyBytes;
     if (hasResponse) record.responseBytes = responseBodyBytes;
     record.peerCertificate = certificateName(certificate);

@@ -26,6 +26,8 @@ export interface AlsServerOptions {
   events?: AlsServerEvents;
   ledger: Ledger;
   clock: Clock;
+  /** All Envoys of this listener are edges (`use_remote_address: true`), see `AlsDecoderOptions`. */
+  trustOriginalPath?: boolean;
   /** In [0, 1): spreads the closing of streams. */
   random(): number;
   /** A stream is closed after this long, ±20 %, so that streams spread over replicas; 5 min unless told. */
@@ -115,8 +117,9 @@ export async function startAlsServer(options: AlsServerOptions): Promise<AlsServ
   );
 
   const open = new Set<OpenStream>();
+  let closed = false;
   const envelopeReader = createWireReader();
-  const decoder = createAlsDecoder(Feed.als);
+  const decoder = createAlsDecoder({ trustOriginalPath: options.trustOriginalPath ?? false });
   let current: AlsStreamInfo;
   const sink = {
     finished: (record: AccessRecord) => onRecord(record, current),
@@ -147,6 +150,7 @@ export async function startAlsServer(options: AlsServerOptions): Promise<AlsServ
       for (const stream of open) stream.end('shutdown');
       const stopped = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       const lost = await queue.drain(drainMs);
+      closed = true;
       if (lost > 0) ledger.dropped('receive', 'shutting_down', lost);
       const force = setTimeout(() => server.forceShutdown(), 1_000);
       await stopped;
@@ -203,7 +207,8 @@ export async function startAlsServer(options: AlsServerOptions): Promise<AlsServ
       stream.end('foreign_fleet');
       return;
     }
-    if (bytes.byteLength > maxMessageBytes) ledger.dropped('receive', 'too_large', entries);
+    if (closed) ledger.dropped('receive', 'shutting_down', entries);
+    else if (bytes.byteLength > maxMessageBytes) ledger.dropped('receive', 'too_large', entries);
     else if (!queue.push({ bytes, entries, arrivedAtMs: now, stream })) {
       ledger.dropped('receive', 'buffer_full', entries);
     }

@@ -1,0 +1,201 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'node:tls';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { type ClientWritableStream, credentials, makeGenericClientConstructor, type ServiceError } from '@grpc/grpc-js';
+import { type AlsServer, startAlsServer } from '@picket/analyzer/ingest/als-server.ts';
+import { StreamAccessLogsMessageSchema } from '@picket/proto/gen/envoy/service/accesslog/v3/als_pb.js';
+import { accessLogService } from '@picket/proto/services/access-log.ts';
+import { systemClock } from '@picket/runtime/clock.ts';
+import { createLedger } from '@picket/runtime/ledger.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const Client = makeGenericClientConstructor(accessLogService, 'AccessLogService');
+type OpenStream = (done: (error: ServiceError | null) => void) => ClientWritableStream<Buffer>;
+const openssl = spawnSync('openssl', ['version']).status === 0;
+
+describe.skipIf(!openssl)('the access log listener beyond loopback (needs openssl)', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'picket-tls-'));
+  const file = (name: string) => join(folder, name);
+  const ledger = createLedger();
+  const fleets: (string | undefined)[] = [];
+  const problems: string[] = [];
+  let reloads = 0;
+  let server: AlsServer;
+
+  beforeAll(async () => {
+    issueAuthority();
+    issue('server-1', 'DNS:localhost');
+    issue('server-2', 'DNS:localhost');
+    issue('edge', 'URI:spiffe://example.com/ns/edge/sa/envoy');
+    // One name that holds another: must not be read as two.
+    issue('sly', 'URI:urn:x, URI:spiffe://example.com/ns/edge/sa/envoy, y');
+    issue('stranger', 'DNS:stranger.example.com');
+    present('server-1');
+    server = await startAlsServer({
+      listen: '0.0.0.0:0',
+      tls: {
+        certificateFile: file('tls.crt'),
+        privateKeyFile: file('tls.key'),
+        clientCaFile: file('ca.crt'),
+        refreshMs: 50,
+        fleets: { edge: ['spiffe://example.com/ns/edge/sa/envoy'] },
+      },
+      onRecord(_, stream) {
+        fleets.push(stream.fleet);
+        ledger.stored();
+      },
+      events: {
+        certificatesReloaded: () => reloads++,
+        certificateProblem: (error) => problems.push(error.message),
+      },
+      ledger,
+      clock: systemClock,
+      random: () => 0.5,
+    });
+  });
+  afterAll(async () => {
+    await server?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function run(...args: string[]) {
+    execFileSync('openssl', args, { stdio: 'pipe', cwd: folder });
+  }
+
+  function issueAuthority() {
+    run(
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-days',
+      '1',
+      '-subj',
+      '/CN=ca',
+      '-keyout',
+      'ca.key',
+      '-out',
+      'ca.crt',
+    );
+  }
+
+  function issue(name: string, san: string) {
+    const [kind, value] = [san.slice(0, 3), san.slice(4)];
+    writeFileSync(file(`${name}.ext`), `subjectAltName=@names\n[names]\n${kind}.1 = ${value}\n`);
+    run(
+      'req',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-subj',
+      `/CN=${name}`,
+      '-keyout',
+      `${name}.key`,
+      '-out',
+      `${name}.csr`,
+    );
+    run(
+      'x509',
+      '-req',
+      '-in',
+      `${name}.csr`,
+      '-CA',
+      'ca.crt',
+      '-CAkey',
+      'ca.key',
+      '-CAcreateserial',
+      '-days',
+      '1',
+      '-extfile',
+      `${name}.ext`,
+      '-out',
+      `${name}.crt`,
+    );
+  }
+
+  /** Puts a pair where the server looks for its own. */
+  function present(name: string) {
+    copyFileSync(file(`${name}.key`), file('tls.key'));
+    copyFileSync(file(`${name}.crt`), file('tls.crt'));
+  }
+
+  /** Sends one entry; answers the outcome of the stream. */
+  async function send(identity: string | undefined): Promise<string> {
+    const pair = identity
+      ? [readFileSync(file(`${identity}.key`)), readFileSync(file(`${identity}.crt`))]
+      : [null, null];
+    const client = new Client(
+      `localhost:${server.port}`,
+      credentials.createSsl(readFileSync(file('ca.crt')), pair[0] ?? null, pair[1] ?? null),
+    );
+    try {
+      return await new Promise<string>((resolve) => {
+        const open = client['streamAccessLogs']?.bind(client) as OpenStream;
+        const call = open((error) => resolve(error ? `${error.code} ${error.details}` : 'ok'));
+        call.on('error', () => {});
+        const entry = { commonProperties: { startTime: {} }, request: { path: '/' } };
+        const logEntries = { case: 'httpLogs' as const, value: { logEntry: [entry] } };
+        call.write(
+          Buffer.from(toBinary(StreamAccessLogsMessageSchema, create(StreamAccessLogsMessageSchema, { logEntries }))),
+        );
+        call.end();
+      });
+    } finally {
+      client.close();
+    }
+  }
+
+  async function serverName(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(
+        {
+          ...{ host: 'localhost', port: server.port, ca: readFileSync(file('ca.crt')), ALPNProtocols: ['h2'] },
+          ...{ key: readFileSync(file('edge.key')), cert: readFileSync(file('edge.crt')) },
+        },
+        () => {
+          resolve(String(socket.getPeerCertificate().subject.CN));
+          socket.destroy();
+        },
+      );
+      socket.on('error', reject);
+    });
+  }
+
+  it('takes entries of a known certificate under its fleet', async () => {
+    expect(await send('edge')).toBe('ok');
+    expect(fleets).toEqual(['edge']);
+  });
+
+  it('refuses clients without a certificate', async () => {
+    expect(await send(undefined)).toMatch(/^14 /);
+    expect(ledger.snapshot().received).toBe(1);
+  });
+
+  it('drops entries of certificates that belong to no fleet, and says so to the sender', async () => {
+    expect(await send('stranger')).toBe('7 the certificate belongs to no fleet of this server');
+    expect(await send('sly')).toBe('7 the certificate belongs to no fleet of this server');
+    expect(ledger.snapshot().byReason).toEqual([{ stage: 'receive', reason: 'foreign_fleet', count: 2 }]);
+  });
+
+  it('keeps the last good certificate, and takes a new one without a restart', async () => {
+    expect(await serverName()).toBe('server-1');
+    copyFileSync(file('server-2.crt'), file('tls.crt'));
+    while (problems.length === 0) await sleep(20);
+    expect(problems[0]).toContain('key values mismatch');
+    expect(await serverName()).toBe('server-1');
+    expect(reloads).toBe(0);
+    present('server-2');
+    while (reloads === 0) await sleep(20);
+    expect(await serverName()).toBe('server-2');
+    expect(await send('edge')).toBe('ok');
+  });
+});
