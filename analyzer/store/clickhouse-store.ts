@@ -193,7 +193,7 @@ export function createClickHouseStore(options: ClickHouseStoreOptions): Store & 
   };
 
   return {
-    command: (sql, settings) => command(sql, settings as ClickHouseSettings | undefined),
+    command,
     query,
     async migrate() {
       await runMigrations({ command: (sql) => command(sql), query }, context);

@@ -2,7 +2,8 @@
  * Observation ↔ row of `observations`. Every word of the binary record has a column, so that a replay reads the bytes
  * that were processed, bit by bit.
  *
- * Written as JSONCompactEachRow (the embedded engine takes text only), about 2 µs a row; read as RowBinary in the
+ * Written as JSONCompactEachRow (the embedded engine takes text only), about 4 µs a row
+ * on a busy core, half of it for floats that are no integers; read as RowBinary in the
  * order of the record, which makes a row's first 256 bytes the record itself.
  */
 import { F, type ObservationBatch, STRIDE } from '../observation.ts';

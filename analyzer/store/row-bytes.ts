@@ -1,15 +1,8 @@
 /**
- * Writes JSONCompactEachRow straight into bytes. Strings per cell would cost about five times as much: an observation
- * has some forty cells, half of them 64-bit hashes that JavaScript numbers cannot hold and BigInt formats slowly.
+ * Writes JSONCompactEachRow straight into bytes: half the time of joining a string per cell, and an observation has
+ * some forty cells.
  */
-
-/** The three digits of 0..999, so that numbers are written three digits at a time. */
-const digits = new Uint8Array(3000);
-for (let n = 0; n < 1000; n++) {
-  digits[n * 3] = 48 + Math.floor(n / 100);
-  digits[n * 3 + 1] = 48 + (Math.floor(n / 10) % 10);
-  digits[n * 3 + 2] = 48 + (n % 10);
-}
+import { writeInteger, writeUnsigned64 } from './decimal.ts';
 
 const COMMA = 44;
 const OPEN = 91;
@@ -50,50 +43,10 @@ export function createRowBytes(expectedBytes: number): RowBytes {
     buffer.copy(next, 0, 0, at);
     buffer = next;
   };
-  /** 0..999 without leading zeros. */
-  const leading = (n: number): void => {
-    const from = n * 3;
-    if (n >= 100) buffer[at++] = digits[from] as number;
-    if (n >= 10) buffer[at++] = digits[from + 1] as number;
-    buffer[at++] = digits[from + 2] as number;
-  };
-  const three = (n: number): void => {
-    const from = n * 3;
-    buffer[at++] = digits[from] as number;
-    buffer[at++] = digits[from + 1] as number;
-    buffer[at++] = digits[from + 2] as number;
-  };
-  /** 0..999,999,999, padded to nine digits. */
-  const nine = (n: number): void => {
-    const millions = (n / 1_000_000) | 0;
-    const rest = n - millions * 1_000_000;
-    const thousands = (rest / 1000) | 0;
-    three(millions);
-    three(thousands);
-    three(rest - thousands * 1000);
-  };
-  const digitsOf = (n: number): void => {
-    if (n < 1000) {
-      leading(n);
-    } else if (n < 1_000_000) {
-      const thousands = (n / 1000) | 0;
-      leading(thousands);
-      three(n - thousands * 1000);
-    } else if (n < 1_000_000_000) {
-      const millions = (n / 1_000_000) | 0;
-      const rest = n - millions * 1_000_000;
-      const thousands = (rest / 1000) | 0;
-      leading(millions);
-      three(thousands);
-      three(rest - thousands * 1000);
-    } else {
-      const billions = Math.floor(n / 1_000_000_000);
-      digitsOf(billions);
-      nine(n - billions * 1_000_000_000);
-    }
-  };
   const ascii = (value: string): void => {
-    for (let i = 0; i < value.length; i++) buffer[at++] = value.charCodeAt(i);
+    const out = buffer;
+    for (let i = 0; i < value.length; i++) out[at + i] = value.charCodeAt(i);
+    at += value.length;
   };
   /** Invalid UTF-16 becomes U+FFFD, since a lone surrogate has no UTF-8 form. */
   const jsonOf = (value: string): Buffer => Buffer.from(JSON.stringify(value.toWellFormed()));
@@ -119,30 +72,17 @@ export function createRowBytes(expectedBytes: number): RowBytes {
       buffer[at++] = NEWLINE;
     },
     integer(value) {
-      digitsOf(value);
+      at = writeInteger(buffer, at, value);
       buffer[at++] = COMMA;
     },
     float(value) {
-      if (Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)) digitsOf(value);
+      if (Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)) at = writeInteger(buffer, at, value);
       else if (Number.isFinite(value)) ascii(Object.is(value, -0) ? '-0' : String(value));
       else ascii(Number.isNaN(value) ? 'null' : value > 0 ? '"inf"' : '"-inf"');
       buffer[at++] = COMMA;
     },
     unsigned64(low, high) {
-      // Long division of the 64-bit number by 10^9, sixteen bits at a time: every step fits 53 bits.
-      const head = Math.floor(high / 1_000_000_000);
-      let rest = (high - head * 1_000_000_000) * 65536 + (low >>> 16);
-      const upper = Math.floor(rest / 1_000_000_000);
-      rest = (rest - upper * 1_000_000_000) * 65536 + (low & 0xffff);
-      const lower = Math.floor(rest / 1_000_000_000);
-      const quotient = head * 4294967296 + upper * 65536 + lower;
-      const remainder = rest - lower * 1_000_000_000;
-      if (quotient === 0) {
-        digitsOf(remainder);
-      } else {
-        digitsOf(quotient);
-        nine(remainder);
-      }
+      at = writeUnsigned64(buffer, at, low, high);
       buffer[at++] = COMMA;
     },
     text(value) {
