@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { parseAllDocuments } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { kinds } from './kinds/kinds.ts';
@@ -129,6 +130,33 @@ describe('validateObject', () => {
       expect.stringContaining('some validation rules were not checked'),
     ]);
   });
+});
+
+/** Puts `value` in place of one node of `object`, chosen by `choice`. */
+function replaceSomewhere(object: unknown, choice: number, value: unknown): void {
+  const places: (() => void)[] = [];
+  const visit = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return;
+    for (const key of Object.keys(node)) {
+      places.push(() => Object.assign(node, { [key]: value }));
+      visit((node as Record<string, unknown>)[key]);
+    }
+  };
+  visit(object);
+  places[choice % Math.max(places.length, 1)]?.();
+}
+
+it('answers with errors, never with an exception, whatever stands in a field', () => {
+  const files = readCases('valid');
+  fc.assert(
+    fc.property(fc.nat(), fc.nat(), fc.jsonValue({ maxDepth: 2 }), (file, choice, value) => {
+      const object = structuredClone(files[file % files.length]?.object);
+      replaceSomewhere(object, choice, value);
+      const { errors } = validateObject(String(object?.['kind']), object, object);
+      for (const error of errors) expect(formatFieldError(error)).not.toContain('evaluating rule');
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 describe('listMapKeys', () => {

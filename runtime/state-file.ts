@@ -53,7 +53,7 @@ export function createStateFile<T>(options: {
         if (content.version !== version) return await setAside(`version ${content.version}, expected ${version}`);
         return { outcome: 'Read', state: decode(content.state) };
       } catch (error) {
-        return await setAside(error instanceof Error ? error.message : String(error));
+        return setAside(error instanceof Error ? error.message : String(error));
       }
     },
     async write(state) {

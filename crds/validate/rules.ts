@@ -3,7 +3,6 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { Environment } from '@marcbachmann/cel-js';
 import { celName, type Json, type Rule, type Schema } from '../schema/schema.ts';
 import { type FieldError, isRecord } from './field-error.ts';
-import { quote } from './structure.ts';
 
 const environment = new Environment({ unlistedVariablesAreDyn: true })
   .registerFunction('isCIDR(string): bool', isCidr)
@@ -63,7 +62,7 @@ function evaluate(
 
 /** The value is shown only where it is a scalar and the error is about it. */
 function ruleError(path: string, rule: Rule, value: Json | undefined, detail: string): FieldError {
-  const shown = value === undefined ? '' : `: ${typeof value === 'string' ? quote(value) : String(value)}`;
+  const shown = value === undefined ? '' : `: ${JSON.stringify(value)}`;
   const reason = rule.reason ?? 'FieldValueInvalid';
   if (reason === 'FieldValueForbidden') return { path, message: `Forbidden: ${detail}`, blocksRules: false };
   if (reason === 'FieldValueRequired') return { path, message: `Required value: ${detail}`, blocksRules: false };
@@ -91,7 +90,7 @@ function correlateItems(old: Json | undefined, schema: Schema): (item: Json) => 
 /** JSON as CEL types: integers as 64 bit, instants as timestamps, property names escaped, opaque values left out. */
 function celValue(value: Json, schema: Schema): unknown {
   if (schema.type === 'integer') return typeof value === 'number' ? BigInt(value) : value;
-  if (schema.format === 'date-time') return new Date(String(value));
+  if (schema.format === 'date-time') return typeof value === 'string' ? new Date(value) : value;
   if (Array.isArray(value)) {
     const { items } = schema;
     return items ? value.map((item) => celValue(item, items)) : value;

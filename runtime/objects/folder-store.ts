@@ -265,7 +265,7 @@ export async function openFolderStore(options: FolderStoreOptions): Promise<Fold
     list: async <O extends StoredObject>(kind: string, namespace?: string) => table.list(kind, namespace) as O[],
     get: async <O extends StoredObject>(key: ObjectKey) => table.get(key) as O | undefined,
     async watch<O extends StoredObject>(kind: string, watcher: ObjectWatcher<O>, signal: AbortSignal) {
-      table.watch(kind, watcher as ObjectWatcher<StoredObject>, AbortSignal.any([signal, closing.signal]));
+      table.watch(kind, watcher, AbortSignal.any([signal, closing.signal]));
     },
     async apply<O extends StoredObject>(object: ApplyObject, fieldManager: string) {
       const key: ObjectKey = { kind: object.kind, namespace: object.metadata.namespace, name: object.metadata.name };
