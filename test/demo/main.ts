@@ -5,9 +5,10 @@
  *   --keep        leave everything running at the end, until interrupted
  *   --json FILE   write the result as JSON
  *
- * Exit code 0 when everything happened, 1 when something did not, 2 for a wrong call.
+ * Exit code 0 when everything happened, 1 when something did not or the run was interrupted, 2 for a wrong call.
  */
 import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { findTool } from '../support/tools.ts';
@@ -33,10 +34,14 @@ if (missing !== undefined) {
   process.exit(2);
 }
 
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
+
 try {
   const result = await tellStory({
     seed,
     screen,
+    signal: interrupted.signal,
     now: () => performance.timeOrigin + performance.now(),
     ...(keep ? { beforeStop: waitForInterrupt } : {}),
   });
@@ -53,8 +58,6 @@ async function waitForInterrupt(where: { trafficUrl: string; adminUrl: string; f
   screen.line(`  the shop behind Envoy  ${where.trafficUrl}/v1/products`);
   screen.line(`  Picket                 ${where.adminUrl}/`);
   screen.line(`  logs and data          ${where.folder}`);
-  await new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
-  });
+  const { signal } = interrupted;
+  if (!signal.aborted) await once(signal, 'abort');
 }

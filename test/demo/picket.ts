@@ -14,6 +14,7 @@ export interface PicketOptions {
   /** Key set that Envoy's `jwt_authn` verifies tokens with. */
   jwks: string;
   issuer: string;
+  signal: AbortSignal;
 }
 
 export interface Picket {
@@ -90,7 +91,7 @@ export async function startPicket(options: PicketOptions): Promise<Picket> {
         const { ready, history: read } = await picket.status();
         return ready && read?.done !== false ? true : undefined;
       },
-      { timeoutMs: historyTimeoutMs, everyMs: 200, process },
+      { timeoutMs: historyTimeoutMs, everyMs: 200, process, signal: options.signal },
     );
   } catch (error) {
     await picket.stop();

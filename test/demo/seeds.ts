@@ -8,12 +8,14 @@ const { values } = parseArgs({
 });
 const screen = createScreen(process.stdout, () => performance.now());
 const now = () => performance.timeOrigin + performance.now();
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
 const failed: string[] = [];
 const count = Number(values.seeds);
-for (let i = 0; i < count; i++) {
+for (let i = 0; i < count && !interrupted.signal.aborted; i++) {
   const seed = String(Number(values.from) + i);
   try {
-    const { ok, problems } = await tellStory({ seed, screen, now });
+    const { ok, problems } = await tellStory({ seed, screen, now, signal: interrupted.signal });
     if (!ok) failed.push(`seed ${seed}: ${problems.join('; ')}`);
   } catch (error) {
     failed.push(`seed ${seed} broke off: ${error instanceof Error ? error.message : String(error)}`);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { issuer } from '../../examples/shop/tokens.ts';
+import type { RiskVerdict } from '@picket/crds/gen/types.ts';
 import { createLiveDriver } from '../scenarios/drivers/live.ts';
 import type { Window } from '../scenarios/request-event.ts';
 import { type RunningProcess, startProcess, waitFor } from '../support/processes.ts';
@@ -29,6 +30,8 @@ export interface StoryOptions {
   screen: Screen;
   /** Unix milliseconds. */
   now: () => number;
+  /** Ends the story early; everything is stopped and `tellStory` rejects. */
+  signal: AbortSignal;
   /** Called when the story is told and everything still runs; resolves when it may stop. */
   beforeStop?: (where: { trafficUrl: string; adminUrl: string; folder: string }) => Promise<void>;
 }
@@ -53,7 +56,7 @@ const aftermathMs = 4000;
 const leastUsers = 500;
 
 export async function tellStory(options: StoryOptions): Promise<StoryResult> {
-  const { seed, screen, now } = options;
+  const { seed, screen, now, signal } = options;
   const startedAt = now();
   const folder = mkdtempSync(join(tmpdir(), 'picket-demo-'));
   const manifests = join(repositoryRoot, 'examples/shop/manifests');
@@ -73,7 +76,7 @@ export async function tellStory(options: StoryOptions): Promise<StoryResult> {
     screen.line(
       `REPLAYED, not live: ${day.entries} requests of ${day.actors} callers over ${hours} h, made from the seed.`,
     );
-    picket = await startPicket({ folder, manifests, history, upstreamPort: shopPort, jwks, issuer });
+    picket = await startPicket({ folder, manifests, history, upstreamPort: shopPort, jwks, issuer, signal });
     screen.line(
       `Envoy and Picket are up after ${((now() - startedAt) / 1000).toFixed(0)} s. From here on everything is live.\n`,
     );
@@ -109,7 +112,7 @@ async function startShop(cast: Cast, folder: string, jwks: string): Promise<Runn
 type Told = Pick<StoryResult, 'acts' | 'ordinary'>;
 
 async function playLive(cast: Cast, picket: Picket, options: StoryOptions, dayEndedAt: number): Promise<Told> {
-  const { screen, now } = options;
+  const { screen, now, signal } = options;
   const ledger = createTrafficLedger();
   const closing = new AbortController();
   const liveFrom = now();
@@ -125,7 +128,7 @@ async function playLive(cast: Cast, picket: Picket, options: StoryOptions, dayEn
   const results: ActResult[] = [];
   const ticker = startFigures(screen, picket, ledger, now, liveFrom);
   try {
-    await sleep(calmMs);
+    await sleep(calmMs, undefined, { signal });
     screen.line(
       `${ledger.ordinary().users} people are shopping; ${cast.sharing} of them share addresses and a user agent with attackers.\n`,
     );
@@ -185,25 +188,26 @@ interface Stage extends StoryOptions {
 
 /** Plays one attack until it has been refused for a moment, or has had its time. */
 async function playAct(act: Act, picket: Picket, ledger: TrafficLedger, stage: Stage): Promise<ActResult> {
-  const { screen, now, driverOptions, liveFrom } = stage;
+  const { screen, now, signal, driverOptions, liveFrom } = stage;
   screen.line(act.title, 'title');
   const ending = new AbortController();
   const driver = createLiveDriver({ ...driverOptions, signal: ending.signal });
   const from = now();
   const playing = driver.run(act.stream({ from, until: from + actTimeoutMs + aftermathMs }));
-  let verdict = verdictOf(act, await picket.verdicts());
-  while (now() - from < actTimeoutMs) {
-    verdict = verdictOf(act, await picket.verdicts()) ?? verdict;
-    const refused = ledger.attempts(act.family).some((a) => a.refused);
-    if (refused && verdict?.status?.decision !== undefined) {
-      await sleep(aftermathMs);
-      break;
+  let verdict: RiskVerdict | undefined;
+  try {
+    while (now() - from < actTimeoutMs) {
+      verdict = verdictOf(act, await picket.verdicts()) ?? verdict;
+      const refused = ledger.attempts(act.family).some((a) => a.refused);
+      const isOver = refused && verdict?.status?.decision !== undefined;
+      await sleep(isOver ? aftermathMs : 200, undefined, { signal });
+      if (isOver) break;
     }
-    await sleep(200);
+  } finally {
+    ending.abort();
+    await playing;
+    driver.close();
   }
-  ending.abort();
-  await playing;
-  driver.close();
   verdict = verdictOf(act, await picket.verdicts()) ?? verdict;
   return resultOf(act, verdict, ledger, liveFrom);
 }
@@ -256,7 +260,7 @@ function printAct(screen: Screen, act: ActResult): void {
   }
   if (act.toVerdictSeconds !== undefined) {
     const replay = act.evidenceInReplay ? ' (evidence was complete in the replayed day)' : '';
-    screen.line(`  times     ${act.toVerdictSeconds.toFixed(1)} s from first abuse to verdict${replay}`);
+    screen.line(`  times     ${span(act.toVerdictSeconds)} from first abuse to verdict${replay}`);
   }
   if (act.toRefusalSeconds !== undefined) {
     const since = act.evidenceInReplay ? 'its first live request' : 'complete evidence';
@@ -266,6 +270,10 @@ function printAct(screen: Screen, act: ActResult): void {
     act.problem === undefined ? '  stopped\n' : `  FAILED: ${act.problem}\n`,
     act.problem === undefined ? 'good' : 'bad',
   );
+}
+
+function span(seconds: number): string {
+  return seconds < 600 ? `${seconds.toFixed(1)} s` : `${Math.round(seconds / 60)} min`;
 }
 
 function printEnd(screen: Screen, { ordinary, problems, seconds, seed }: StoryResult): void {

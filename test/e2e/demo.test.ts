@@ -7,9 +7,14 @@ const { missing } = findTool('envoy');
 
 test.skipIf(missing !== undefined)(
   `the demo tells its whole story: four attacks refused, no ordinary user${missing ? ` (${missing})` : ''}`,
-  async () => {
+  async ({ signal }) => {
     const screen = createScreen(process.stdout, () => performance.now());
-    const result = await tellStory({ seed: '20', screen, now: () => performance.timeOrigin + performance.now() });
+    const result = await tellStory({
+      seed: '20',
+      screen,
+      signal,
+      now: () => performance.timeOrigin + performance.now(),
+    });
     expect(result.problems).toEqual([]);
     expect(result.acts.map((act) => act.family)).toEqual([
       'credentialStuffing',

@@ -61,7 +61,7 @@ async function generateWithoutDrift(): Promise<StepResult> {
 /** Of sources and copies alike, and of the tools' versions. */
 function stampOf(digests: ReadonlyMap<string, string>): string {
   const hash = createHash('sha256').update(readFileSync('package-lock.json'));
-  for (const [file, digest] of [...digests].sort()) hash.update(`${file} ${digest}\n`);
+  for (const [file, digest] of [...digests].sort(([a], [b]) => (a < b ? -1 : 1))) hash.update(`${file} ${digest}\n`);
   return hash.digest('hex');
 }
 

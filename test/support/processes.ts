@@ -77,9 +77,9 @@ export function startProcess(options: StartOptions): RunningProcess {
   };
 }
 
-/** Nothing outlives the test run, even one that is interrupted. */
+/** Nothing outlives the test run. SIGTERM, not SIGKILL: a child may have children of its own to stop. */
 function stopWithParent(child: ChildProcess, ended: Promise<number>): void {
-  const kill = () => void child.kill('SIGKILL');
+  const kill = () => void child.kill('SIGTERM');
   process.once('exit', kill);
   void ended.then(() => process.off('exit', kill));
 }
@@ -88,11 +88,12 @@ function stopWithParent(child: ChildProcess, ended: Promise<number>): void {
 export async function waitFor<T>(
   what: string,
   probe: () => T | undefined | Promise<T | undefined>,
-  options: { timeoutMs?: number; everyMs?: number; process?: RunningProcess } = {},
+  options: { timeoutMs?: number; everyMs?: number; process?: RunningProcess; signal?: AbortSignal } = {},
 ): Promise<T> {
   const { timeoutMs = 30_000, everyMs = 50 } = options;
   const until = performance.now() + timeoutMs;
   for (;;) {
+    options.signal?.throwIfAborted();
     const found = await probe();
     if (found !== undefined) return found;
     const code = options.process?.exitCode();
