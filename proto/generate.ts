@@ -65,7 +65,7 @@ function copyWithImports(entries: string[], target: string): void {
     // buf and protobuf-es both bring google/protobuf along.
     if (seen.has(path) || path.startsWith('google/protobuf/')) continue;
     seen.add(path);
-    const source = sourceRoots.map((base) => join(base, path as string)).find(existsSync);
+    const source = sourceRoots.map((base) => join(base, path)).find(existsSync);
     if (!source) throw new Error(`${path} is not in ${packageRoot}`);
     const text = withAdditions(path, readFileSync(source, 'utf8').replaceAll('\r\n', '\n'));
     for (const match of text.matchAll(/^import (?:public )?"([^"]+)";/gm)) queue.push(match[1] as string);

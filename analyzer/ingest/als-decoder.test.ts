@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { create, fromBinary, fromJson, type JsonValue, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { StructSchema, ValueSchema } from '@bufbuild/protobuf/wkt';
 import type { Address } from '@picket/proto/gen/envoy/config/core/v3/address_pb.js';
+import { JA4_CUSTOM_TAG } from '@picket/proto/access-log.ts';
 import {
   AccessLogType,
   type HTTPAccessLogEntry,
@@ -85,7 +86,7 @@ const entryInit = fc.record(
         metadata: fc.record({
           filterMetadata: fc.dictionary(fc.constantFrom('ns', 'jwt', ''), struct, { noNullPrototype: true }),
         }),
-        customTags: fc.dictionary(fc.constantFrom('ja4', 'other'), fc.oneof(text, fc.constant('-')), {
+        customTags: fc.dictionary(fc.constantFrom(JA4_CUSTOM_TAG, 'other'), fc.oneof(text, fc.constant('-')), {
           noNullPrototype: true,
         }),
         intermediateLogEntry: fc.boolean(),
@@ -159,7 +160,7 @@ function expectedRecord(entry: HTTPAccessLogEntry) {
   const sans = common.tlsProperties?.peerCertificateProperties?.subjectAltName ?? [];
   const names = (kind: string) => sans.flatMap(({ san }) => (san.case === kind && san.value ? [san.value] : []));
   const requestHeaders = lowerCaseKeys(request.requestHeaders);
-  const ja4 = common.customTags['ja4'] ?? '';
+  const ja4 = common.customTags[JA4_CUSTOM_TAG] ?? '';
   return {
     finished: type === 6 || (type === 0 && !common.intermediateLogEntry),
     startedAtMs: Number(common.startTime.seconds) * 1000 + common.startTime.nanos / 1e6,
@@ -193,7 +194,7 @@ function expectedRecord(entry: HTTPAccessLogEntry) {
     upstreamCluster: common.upstreamCluster,
     logUser: '',
     metadata: lookups.map(([namespace, path]) => {
-      let value: JsonValue | undefined = common.metadata?.filterMetadata[namespace] as JsonValue | undefined;
+      let value: JsonValue | undefined = common.metadata?.filterMetadata[namespace];
       for (const key of path.split('/')) {
         value =
           typeof value === 'object' && value !== null && !Array.isArray(value) && Object.hasOwn(value, key)
@@ -216,7 +217,7 @@ function addressText(message: Address | undefined): string {
 }
 
 function snapshot(record: AccessRecord): Record<string, unknown> {
-  const { feed, source, arrivedAtMs, loggedRequestHeaders, ...fields } = record;
+  const { feed: _feed, source: _source, arrivedAtMs: _at, loggedRequestHeaders: _names, ...fields } = record;
   return {
     ...fields,
     requestHeaders: new Map(record.requestHeaders),
@@ -265,71 +266,87 @@ function total(counts: AlsCounts): number {
   return Object.values(counts).reduce((sum: number, count: number) => sum + count, 0);
 }
 
+/** Shrinking damaged messages takes minutes and tells little: the seed repeats the case. */
+const fuzzing = { numRuns: 1000, endOnFailure: true };
+const fuzzingTimeoutMs = 60_000;
+
 describe('als decoder, against the full protobuf decode', () => {
-  it('reads every field of an entry as protobuf-es does', () => {
-    fc.assert(
-      fc.property(fc.array(entryInit, { maxLength: 4 }), (inits) => {
-        const bytes = toBinary(
-          StreamAccessLogsMessageSchema,
-          create(StreamAccessLogsMessageSchema, {
-            identifier: { logName: 'log', node: { id: 'node' } },
-            logEntries: { case: 'httpLogs', value: { logEntry: inits } },
-          }),
-        );
-        const full = fromBinary(StreamAccessLogsMessageSchema, bytes);
-        const entries = full.logEntries.case === 'httpLogs' ? full.logEntries.value.logEntry : [];
-        const { records, counts } = decode(bytes);
-        expect(records).toEqual(entries.map(expectedRecord).filter((record) => record !== undefined));
-        expect(total(counts)).toBe(inits.length);
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  it('merges what comes in pieces and skips what nobody knows, as protobuf-es does', () => {
-    fc.assert(
-      fc.property(entryInit, entryInit, unknownFields, unknownFields, (first, second, between, after) => {
-        const bytes = concat([entryBytes(first), between, entryBytes(second), after]);
-        const expected = expectedRecord(fromBinary(HTTPAccessLogEntrySchema, bytes));
-        expect(decode(messageOf(bytes)).records).toEqual(expected ? [expected] : []);
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  it('merges metadata values as protobuf-es does, repeated structs and changed kinds included', () => {
-    // Value messages put together by hand: encoders write each field once.
-    const value = fc.oneof(
-      json.map((v) => toBinary(ValueSchema, fromJson(ValueSchema, v))),
-      fc.tuple(json, json).map((pair) => concat(pair.map((v) => toBinary(ValueSchema, fromJson(ValueSchema, v))))),
-    );
-    const structBytes = fc
-      .array(fc.tuple(fc.constantFrom('a', 'b', 'payload'), value), { maxLength: 4 })
-      .map((fields) =>
-        concat(
-          fields.map(([key, v]) =>
-            lengthDelimited(0x0a, concat([lengthDelimited(0x0a, Buffer.from(key)), lengthDelimited(0x12, v)])),
-          ),
-        ),
+  it(
+    'reads every field of an entry as protobuf-es does',
+    () => {
+      fc.assert(
+        fc.property(fc.array(entryInit, { maxLength: 4 }), (inits) => {
+          const bytes = toBinary(
+            StreamAccessLogsMessageSchema,
+            create(StreamAccessLogsMessageSchema, {
+              identifier: { logName: 'log', node: { id: 'node' } },
+              logEntries: { case: 'httpLogs', value: { logEntry: inits } },
+            }),
+          );
+          const full = fromBinary(StreamAccessLogsMessageSchema, bytes);
+          const entries = full.logEntries.case === 'httpLogs' ? full.logEntries.value.logEntry : [];
+          const { records, counts } = decode(bytes);
+          expect(records).toEqual(entries.map(expectedRecord).filter((record) => record !== undefined));
+          expect(total(counts)).toBe(inits.length);
+        }),
+        { numRuns: 500 },
       );
-    fc.assert(
-      fc.property(fc.array(structBytes, { minLength: 1, maxLength: 3 }), (structs) => {
-        for (const bytes of structs) fromBinary(StructSchema, bytes);
-        const metadata = concat(
-          structs.map((bytes) =>
-            lengthDelimited(0x0a, concat([lengthDelimited(0x0a, Buffer.from('ns')), lengthDelimited(0x12, bytes)])),
+    },
+    fuzzingTimeoutMs,
+  );
+
+  it(
+    'merges what comes in pieces and skips what nobody knows, as protobuf-es does',
+    () => {
+      fc.assert(
+        fc.property(entryInit, entryInit, unknownFields, unknownFields, (first, second, between, after) => {
+          const bytes = concat([entryBytes(first), between, entryBytes(second), after]);
+          const expected = expectedRecord(fromBinary(HTTPAccessLogEntrySchema, bytes));
+          expect(decode(messageOf(bytes)).records).toEqual(expected ? [expected] : []);
+        }),
+        { numRuns: 500 },
+      );
+    },
+    fuzzingTimeoutMs,
+  );
+
+  it(
+    'merges metadata values as protobuf-es does, repeated structs and changed kinds included',
+    () => {
+      // Value messages put together by hand: encoders write each field once.
+      const value = fc.oneof(
+        json.map((v) => toBinary(ValueSchema, fromJson(ValueSchema, v))),
+        fc.tuple(json, json).map((pair) => concat(pair.map((v) => toBinary(ValueSchema, fromJson(ValueSchema, v))))),
+      );
+      const structBytes = fc
+        .array(fc.tuple(fc.constantFrom('a', 'b', 'payload'), value), { maxLength: 4 })
+        .map((fields) =>
+          concat(
+            fields.map(([key, v]) =>
+              lengthDelimited(0x0a, concat([lengthDelimited(0x0a, Buffer.from(key)), lengthDelimited(0x12, v)])),
+            ),
           ),
         );
-        const bytes = concat([
-          entryBytes(ordinary),
-          lengthDelimited(0x0a, concat([Uint8Array.from([0x8a, 0x01]), lengthDelimited(0, metadata).subarray(1)])),
-        ]);
-        const expected = expectedRecord(fromBinary(HTTPAccessLogEntrySchema, bytes));
-        expect(decode(messageOf(bytes)).records).toEqual([expected]);
-      }),
-      { numRuns: 500 },
-    );
-  });
+      fc.assert(
+        fc.property(fc.array(structBytes, { minLength: 1, maxLength: 3 }), (structs) => {
+          for (const bytes of structs) fromBinary(StructSchema, bytes);
+          const metadata = concat(
+            structs.map((bytes) =>
+              lengthDelimited(0x0a, concat([lengthDelimited(0x0a, Buffer.from('ns')), lengthDelimited(0x12, bytes)])),
+            ),
+          );
+          const bytes = concat([
+            entryBytes(ordinary),
+            lengthDelimited(0x0a, concat([Uint8Array.from([0x8a, 0x01]), lengthDelimited(0, metadata).subarray(1)])),
+          ]);
+          const expected = expectedRecord(fromBinary(HTTPAccessLogEntrySchema, bytes));
+          expect(decode(messageOf(bytes)).records).toEqual([expected]);
+        }),
+        { numRuns: 500 },
+      );
+    },
+    fuzzingTimeoutMs,
+  );
 
   const recorded = new URL('../../../shared/data/als/', import.meta.url);
   it.skipIf(!existsSync(recorded))('reads the recorded Istio entries', () => {
@@ -368,40 +385,41 @@ describe('als decoder, against the full protobuf decode', () => {
   });
 });
 
-/** Shrinking damaged messages takes minutes and tells little: the seed repeats the case. */
-const fuzzing = { numRuns: 3000, endOnFailure: true };
-
 describe('als decoder, on what an Envoy does not send', () => {
-  it('counts an outcome for every entry of damaged bytes, and throws nothing', () => {
-    const message = fc
-      .tuple(fc.array(entryInit, { minLength: 1, maxLength: 3 }), unknownFields)
-      .map(([inits, extra]) => concat([messageOf(...inits.map(entryBytes)), extra]));
-    const edits = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 }), fc.constantFrom('set', 'cut', 'insert')), {
-      minLength: 1,
-      maxLength: 6,
-    });
-    fc.assert(
-      fc.property(message, edits, (original, changes) => {
-        let bytes = Buffer.from(original);
-        for (const [at, byte, what] of changes) {
-          const index = bytes.length === 0 ? 0 : at % bytes.length;
-          if (what === 'cut') bytes = bytes.subarray(0, index);
-          else if (what === 'insert')
-            bytes = Buffer.concat([bytes.subarray(0, index), Buffer.from([byte]), bytes.subarray(index)]);
-          else if (bytes.length > 0) bytes[index] = byte;
-        }
-        const { counts } = decode(bytes);
-        expect(total(counts)).toBe(readAlsEnvelope(createWireReader(), bytes).entries);
-      }),
-      fuzzing,
-    );
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-        expect(total(decode(bytes).counts)).toBe(readAlsEnvelope(createWireReader(), bytes).entries);
-      }),
-      fuzzing,
-    );
-  });
+  it(
+    'counts an outcome for every entry of damaged bytes, and throws nothing',
+    () => {
+      const message = fc
+        .tuple(fc.array(entryInit, { minLength: 1, maxLength: 3 }), unknownFields)
+        .map(([inits, extra]) => concat([messageOf(...inits.map(entryBytes)), extra]));
+      const edits = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 }), fc.constantFrom('set', 'cut', 'insert')), {
+        minLength: 1,
+        maxLength: 6,
+      });
+      fc.assert(
+        fc.property(message, edits, (original, changes) => {
+          let bytes = Buffer.from(original);
+          for (const [at, byte, what] of changes) {
+            const index = bytes.length === 0 ? 0 : at % bytes.length;
+            if (what === 'cut') bytes = bytes.subarray(0, index);
+            else if (what === 'insert')
+              bytes = Buffer.concat([bytes.subarray(0, index), Buffer.from([byte]), bytes.subarray(index)]);
+            else if (bytes.length > 0) bytes[index] = byte;
+          }
+          const { counts } = decode(bytes);
+          expect(total(counts)).toBe(readAlsEnvelope(createWireReader(), bytes).entries);
+        }),
+        fuzzing,
+      );
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+          expect(total(decode(bytes).counts)).toBe(readAlsEnvelope(createWireReader(), bytes).entries);
+        }),
+        fuzzing,
+      );
+    },
+    fuzzingTimeoutMs,
+  );
 
   it('drops an unreadable entry alone', () => {
     const good = entryBytes(ordinary);

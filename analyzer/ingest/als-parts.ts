@@ -63,7 +63,7 @@ export function clearTime(time: WireTime): void {
 }
 
 export function readTime(r: WireReader, end: number, into: WireTime): void {
-  if (Number.isNaN(into[0] as number)) into[0] = into[1] = 0;
+  if (Number.isNaN(into[0])) into[0] = into[1] = 0;
   while (r.pos < end) {
     const tag = readTag(r, end);
     if (tag === 0x08) into[0] = readInt64(r, end);

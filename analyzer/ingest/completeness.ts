@@ -20,7 +20,7 @@ export interface Completeness {
 export interface ManagerName {
   /** Envoy's node id. */
   node: string;
-  /** `stat_prefix` of the connection manager; Picket's access log configuration uses it as log name. */
+  /** `stat_prefix` of the connection manager; entries carry a log name, whose prefix the caller knows. */
   prefix: string;
 }
 

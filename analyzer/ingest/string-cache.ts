@@ -13,8 +13,8 @@ const SLOTS = 4096;
 
 /** @param map applied once to what is cached, for example to lower the case of header names. */
 export function createStringCache(map: (text: string) => string = (text) => text): StringCache {
-  const keys: string[] = new Array(SLOTS).fill('');
-  const values: string[] = new Array(SLOTS).fill('');
+  const keys: string[] = Array.from({ length: SLOTS }, () => '');
+  const values: string[] = Array.from({ length: SLOTS }, () => '');
   return {
     read(bytes, start, end) {
       const length = end - start;
@@ -30,9 +30,10 @@ export function createStringCache(map: (text: string) => string = (text) => text
       const text = bytes.toString('utf8', start, end);
       // Only ASCII is kept: there one character is one byte, so a comparison needs no decoding.
       if (text.length === length && equalsAscii(text, bytes, start)) {
+        const value = map(text);
         keys[slot] = text;
-        values[slot] = map(text);
-        return values[slot] as string;
+        values[slot] = value;
+        return value;
       }
       return map(text);
     },
