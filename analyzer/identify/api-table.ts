@@ -75,7 +75,7 @@ function hasPrefix(path: string, prefix: string): boolean {
 }
 
 /** Case folded, without port, brackets and a final dot. */
-export function normaliseHost(authority: string): string {
+function normaliseHost(authority: string): string {
   let host = authority.length > 300 ? authority.slice(0, 300) : authority;
   if (host.startsWith('[')) {
     const end = host.indexOf(']');

@@ -36,7 +36,7 @@ export class KeyRingError extends Error {
 export type RandomBytes = (count: number) => Uint8Array;
 
 /** Default overlap of a rotation: long enough for a weekly caller to come by. */
-export const defaultOverlapMs = 8 * 24 * 3_600_000;
+const defaultOverlapMs = 8 * 24 * 3_600_000;
 
 interface RingFile {
   version: 1;

@@ -94,7 +94,7 @@ export function createObjectSteps(key: SipKey, capacity = 131_072): ObjectSteps 
 }
 
 /** "inv_1042" and "1042" are 1042; NaN without digits at the end or past 2^53. */
-export function trailingNumber(text: string): number {
+function trailingNumber(text: string): number {
   let from = text.length;
   while (from > 0) {
     const c = text.charCodeAt(from - 1);

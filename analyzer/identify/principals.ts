@@ -6,7 +6,7 @@ import { createGenerationMap } from './generation-map.ts';
 import { claimText, readUnverifiedClaim } from './jwt.ts';
 
 /** Longest value that is an identity; longer ones are header bombs and yield none. */
-export const maxValueLength = 8192;
+const maxValueLength = 8192;
 
 /** Envoy filters whose dynamic metadata states what they have verified. */
 const vouchingFilters = new Set([

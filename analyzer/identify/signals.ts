@@ -8,7 +8,7 @@
 import { Signal } from '../observation.ts';
 
 /** Longest target looked at; what hides behind it is a header bomb, which is a signal of its own. */
-export const maxTargetLength = 4096;
+const maxTargetLength = 4096;
 
 export interface ContentSignals {
   /** `Signal` bits whatever the answer was. */
@@ -147,7 +147,7 @@ function isMalformed(method: string, target: string): boolean {
 }
 
 /** Percent-decodes up to twice without ever throwing; "+" is a space in the query. */
-export function decodeTwice(text: string): string {
+function decodeTwice(text: string): string {
   let out = text;
   const query = out.indexOf('?');
   if (query >= 0 && out.indexOf('+', query) >= 0) {

@@ -16,7 +16,7 @@ export function operationId(api: string, method: string, template: string): void
 }
 
 /** 64-bit id of an API, from "<namespace>/<name>", in `digest`. */
-export function apiId(api: string): void {
+function apiId(api: string): void {
   siphash(publicKey, api);
 }
 
