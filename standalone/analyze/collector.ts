@@ -58,9 +58,9 @@ export interface RunSummary {
   /** Policy that `acted` assumed, in words: "the default policy, dry run". */
   policy: string;
   /** Raw value from the escrow; `undefined` when it is gone. */
-  valueOf(kind: PrincipalKind, pseudonym: string): string | undefined;
+  principalValue: (kind: PrincipalKind, pseudonym: string) => string | undefined;
   /** A campaign's trait as people know it: a prefix, a user agent, an operation. */
-  traitValue(trait: CampaignTrait): string | undefined;
+  traitValue: (trait: CampaignTrait) => string | undefined;
   /** Further limits that the run met, in words. */
   notes?: string[];
 }
@@ -86,16 +86,11 @@ export interface Gathered {
   operations: Map<string, OperationTally>;
   mergedOperations: number;
   apis: Map<string, ApiTally>;
-  series: TimeBuckets<SeriesBucket>;
+  series: TimeBuckets<RequestTotals>;
   seen: Map<KindName, PseudonymCounter>;
   evidence: ReturnType<typeof createEvidenceTable>;
   verdicts: VerdictHistories;
   actions: ActionTally;
-}
-
-export interface SeriesBucket {
-  totals: RequestTotals;
-  risk: number;
 }
 
 export interface CountBucket {
@@ -139,14 +134,6 @@ const countKind = {
   },
 };
 
-const seriesKind = {
-  create: (): SeriesBucket => ({ totals: createRequestTotals(), risk: 0 }),
-  merge(into: SeriesBucket, from: SeriesBucket) {
-    requestTotals.merge(into.totals, from.totals);
-    into.risk = Math.max(into.risk, from.risk);
-  },
-};
-
 export function createCollector(): AnalyzeCollector {
   const recent = createRecentLines(limits.recentLines);
   const g: Gathered = {
@@ -160,7 +147,7 @@ export function createCollector(): AnalyzeCollector {
     operations: new Map(),
     mergedOperations: 0,
     apis: new Map(),
-    series: createTimeBuckets(limits.chartBuckets, seriesKind),
+    series: createTimeBuckets(limits.chartBuckets, requestTotals),
     seen: new Map(),
     evidence: createEvidenceTable(limits.principals),
     verdicts: createVerdictHistories(limits.verdicts),
@@ -203,7 +190,7 @@ export function createCollector(): AnalyzeCollector {
       if (at < g.fromMs) g.fromMs = at;
       if (at > g.toMs) g.toMs = at;
       addRequest(g.totals, r.status, r.durationMs, r.responseBytes);
-      addRequest(g.series.at(at).totals, r.status, r.durationMs, r.responseBytes);
+      addRequest(g.series.at(at), r.status, r.durationMs, r.responseBytes);
       const operation = operationOf(r.api, r.method, r.template === '' ? '(unknown)' : r.template);
       addRequest(operation.totals, r.status, r.durationMs, r.responseBytes);
       count(operation.counts, at, error);
@@ -233,8 +220,6 @@ export function createCollector(): AnalyzeCollector {
     },
     onVerdict(v) {
       const history = g.verdicts.add(v);
-      const bucket = g.series.at(v.lastSeen);
-      if (v.score > bucket.risk) bucket.risk = v.score;
       if (history === undefined) return;
       const key = evidenceKey(v.kind, v.pseudonym);
       if (g.evidence.pin(key))

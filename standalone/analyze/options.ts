@@ -1,4 +1,5 @@
 /** The flags of `picket analyze`, checked before anything is read. */
+import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type LevelName, levelNames } from './result.ts';
 
@@ -37,8 +38,7 @@ Examples:
   picket analyze access.log --fail-on High
 
 Plain, gzip and zstd files are read, and several are merged by time. The format is told from the content.
---json alone prints to standard output; a path after it is the file to write when it ends in .json and a
-log was named before. Write --json=FILE to leave no doubt.
+--json alone prints to standard output in place of this report; put it last, or write --json=FILE.
 
 Exit codes: 0 it ran, 2 unusable input or options, 3 a principal reached the level of --fail-on.
 `;
@@ -47,13 +47,14 @@ interface RawOptions extends Omit<AnalyzeOptions, 'files' | 'sinceMs' | 'untilMs
   json?: string | true;
   since?: number;
   until?: number;
+  pseudonymize?: true;
 }
 
 /** The command with its help; `act` gets options that are complete and in range. */
 export function defineAnalyze(act: (options: AnalyzeOptions) => Promise<void>): Command {
   const command = new Command('analyze')
     .description('Say from access logs who misuses an API, and how its operations do. Nothing is stored or sent.')
-    .argument('<FILE...>', 'access logs: paths, globs, or - for standard input')
+    .argument('[FILE...]', 'access logs: paths, globs, or - for standard input')
     .option('--format <name>', 'log format, or regex:<pattern with named groups>; default: told from the content')
     .option('--manifests <dir>', 'state APIs and policies with this YAML instead of inferring them')
     .option('--manifests-out <dir>', 'write starter YAML that picket up and Kubernetes accept')
@@ -76,13 +77,15 @@ export function defineAnalyze(act: (options: AnalyzeOptions) => Promise<void>): 
     .option('--no-progress', 'show no progress on standard error')
     .addHelpText('after', examples)
     .action(async (files: string[], raw: RawOptions) => {
-      const { since, until, json, ...rest } = raw;
+      const { since, until, json, pseudonymize: _, ...rest } = raw;
       if (since !== undefined && until !== undefined && since >= until)
         command.error('error: --since must be before --until', { exitCode: 2 });
+      const settled = settleJson(files, json);
+      if (settled.files.length === 0)
+        command.error('error: name at least one access log, or - for standard input', { exitCode: 2 });
       await act({
         ...rest,
-        files,
-        ...(json === undefined ? {} : { json: json === true ? '-' : json }),
+        ...settled,
         ...(since === undefined ? {} : { sinceMs: since }),
         ...(until === undefined ? {} : { untilMs: until }),
       });
@@ -90,36 +93,18 @@ export function defineAnalyze(act: (options: AnalyzeOptions) => Promise<void>): 
   command.exitOverride((error) => {
     throw Object.assign(error, { exitCode: error.exitCode === 0 ? 0 : 2 });
   });
-  const parse = command.parseOptions.bind(command);
-  command.parseOptions = (args) => parse(settleJson(args, command));
   return command;
 }
 
 /**
- * `--json access.log` must not write over the log, so the word after `--json` is only taken for a file to write when a
- * log was named before and it ends in `.json`. What comes out has `=` throughout.
+ * `--json access.log` must not write over the log: the word after `--json` is an input when no other is named, or when
+ * it exists and does not end in .json. Whatever else exists there and is not a report, `checkOutputs` refuses.
  */
-function settleJson(args: string[], command: Command): string[] {
-  const out: string[] = [];
-  let named = false;
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i] ?? '';
-    if (arg === '--') return [...out, ...args.slice(i)];
-    const option = command.options.find((o) => o.long === arg);
-    if (arg === '--json') {
-      const next = args[i + 1];
-      const target = next === '-' && named ? '-' : named && next?.endsWith('.json') ? next : undefined;
-      out.push(`--json=${target ?? '-'}`);
-      if (target !== undefined) i++;
-    } else if (option?.required) {
-      out.push(arg, ...args.slice(i + 1, i + 2));
-      i++;
-    } else {
-      if (arg === '-' || !arg.startsWith('-')) named = true;
-      out.push(arg);
-    }
-  }
-  return out;
+function settleJson(files: string[], json: string | true | undefined): { files: string[]; json?: string } {
+  if (json === undefined) return { files };
+  if (json === true) return { files, json: '-' };
+  const input = files.length === 0 || (!json.endsWith('.json') && json !== '-' && existsSync(json));
+  return input ? { files: [json, ...files], json: '-' } : { files, json };
 }
 
 function wholeNumber(least: number, most: number): (text: string) => number {

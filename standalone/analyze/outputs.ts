@@ -26,7 +26,9 @@ export async function checkOutputs(options: AnalyzeOptions): Promise<void> {
     });
   }
   if (options.json !== undefined && options.json !== '-' && !(await isOurs(options.json)))
-    throw new UnusableInput(`--json would write over ${options.json}, which is not a Picket report.`);
+    throw new UnusableInput(
+      `--json would write over ${options.json}, which is not a Picket report; put --json last to print it.`,
+    );
 }
 
 /** JSON for standard output is the caller's to print. */

@@ -1,7 +1,7 @@
 /**
  * Sample lines and a small timeline per principal, in bounded memory. Who will turn out to matter is not known when a
- * line passes, so everyone is remembered until the table is full; then those with the least to tell make room. A
- * principal that a verdict names is pinned and stays.
+ * line passes, so everyone is remembered until the table is full; then a newcomer needs more to tell than somebody who
+ * makes room. A principal that a verdict names is pinned and stays.
  */
 import { createTimeBuckets, type TimeBuckets } from './time-buckets.ts';
 
@@ -24,7 +24,8 @@ export interface TimelineBucket {
 export interface PrincipalEvidence {
   requests: number;
   errors: number;
-  lastAtMs: number;
+  /** Requests and errors, those before its entry included: decides who makes room. */
+  interest: number;
   pinned: boolean;
   first: EvidenceLine | undefined;
   last: EvidenceLine | undefined;
@@ -41,13 +42,17 @@ export interface EvidenceTable {
   /** Adds lines that a finding points at. */
   attach(key: string, lines: readonly EvidenceLine[]): void;
   get(key: string): PrincipalEvidence | undefined;
-  /** Principals that made room for others. */
+  /** Times that a principal made room or found none. */
   readonly forgotten: number;
 }
 
 const maxTelling = 4;
 const maxTimelineBuckets = 48;
-const evictionTries = 8;
+const evictionTries = 6;
+/** An error tells as much as this many ordinary requests. */
+const errorInterest = 4;
+/** With a full table, less than this is not worth an entry: most keys of a flood come once. */
+const admitAt = 4;
 
 const timelineKind = {
   create: (): TimelineBucket => ({ requests: 0, errors: 0 }),
@@ -59,46 +64,56 @@ const timelineKind = {
 
 export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrincipals >> 1): EvidenceTable {
   const table = new Map<string, PrincipalEvidence>();
+  const keys: string[] = [];
+  const visits = new Uint8Array(2 ** 18);
+  let hand = 0;
   let pinned = 0;
   let forgotten = 0;
 
-  /** Looks at the oldest few: the least telling goes, the others move to the back. */
-  function makeRoom(): void {
-    let worst: string | undefined;
-    let least = Number.POSITIVE_INFINITY;
-    const passed: [string, PrincipalEvidence][] = [];
-    for (const [key, entry] of table) {
-      if (passed.length >= evictionTries && worst !== undefined) break;
-      passed.push([key, entry]);
-      const interest = entry.pinned ? Number.POSITIVE_INFINITY : entry.requests + 4 * entry.errors;
-      if (interest < least) {
-        least = interest;
-        worst = key;
+  /** Moves a hand over a few entries: the one with least to tell goes if it has less than the newcomer. */
+  function makeRoom(interest: number): boolean {
+    let worst = -1;
+    let least = interest;
+    for (let i = 0; i < evictionTries; i++) {
+      hand = (hand + 1) % keys.length;
+      const entry = table.get(keys[hand] ?? '');
+      if (entry === undefined || entry.pinned) continue;
+      if (entry.interest < least) {
+        least = entry.interest;
+        worst = hand;
       }
     }
-    for (const [key, entry] of passed) {
-      table.delete(key);
-      if (key !== worst) table.set(key, entry);
-    }
     forgotten++;
+    if (worst < 0) return false;
+    table.delete(keys[worst] ?? '');
+    const last = keys.pop();
+    if (worst < keys.length && last !== undefined) keys[worst] = last;
+    return true;
   }
 
-  function entryOf(key: string): PrincipalEvidence {
-    let entry = table.get(key);
-    if (entry === undefined) {
-      if (table.size >= maxPrincipals) makeRoom();
-      entry = {
-        requests: 0,
-        errors: 0,
-        lastAtMs: 0,
-        pinned: false,
-        first: undefined,
-        last: undefined,
-        telling: [],
-        timeline: createTimeBuckets(maxTimelineBuckets, timelineKind),
-      };
-      table.set(key, entry);
-    }
+  /** How often the key was seen before it had an entry; shared by keys that collide, which only lets them in early. */
+  function seenBefore(key: string): number {
+    let hash = 0;
+    for (let i = 0; i < key.length; i++) hash = (Math.imul(hash, 31) + key.charCodeAt(i)) | 0;
+    const slot = (hash ^ (hash >>> 15)) & (visits.length - 1);
+    const before = visits[slot] ?? 0;
+    if (before < 255) visits[slot] = before + 1;
+    return before;
+  }
+
+  function admit(key: string, interest: number): PrincipalEvidence {
+    const entry: PrincipalEvidence = {
+      requests: 0,
+      errors: 0,
+      interest,
+      pinned: false,
+      first: undefined,
+      last: undefined,
+      telling: [],
+      timeline: createTimeBuckets(maxTimelineBuckets, timelineKind),
+    };
+    table.set(key, entry);
+    keys.push(key);
     return entry;
   }
 
@@ -118,10 +133,21 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
       return forgotten;
     },
     add(key, atMs, error, weight, line) {
-      const entry = entryOf(key);
+      let entry = table.get(key);
+      if (entry === undefined) {
+        let interest = 0;
+        if (table.size >= maxPrincipals) {
+          interest = seenBefore(key) + (error ? errorInterest : 0) + weight;
+          if (interest < admitAt || !makeRoom(interest)) return;
+        }
+        entry = admit(key, interest);
+      }
       entry.requests++;
-      if (error) entry.errors++;
-      entry.lastAtMs = atMs;
+      entry.interest++;
+      if (error) {
+        entry.errors++;
+        entry.interest += errorInterest;
+      }
       const bucket = entry.timeline.at(atMs);
       bucket.requests++;
       if (error) bucket.errors++;
@@ -131,9 +157,13 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
       if (entry.pinned || (entry.requests & 63) === 0) entry.last = line();
     },
     pin(key) {
-      const entry = entryOf(key);
-      if (entry.pinned) return true;
+      let entry = table.get(key);
+      if (entry?.pinned) return true;
       if (pinned >= maxPinned) return false;
+      if (entry === undefined) {
+        if (table.size >= maxPrincipals) makeRoom(Number.POSITIVE_INFINITY);
+        entry = admit(key, 0);
+      }
       entry.pinned = true;
       pinned++;
       return true;

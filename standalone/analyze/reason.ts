@@ -1,6 +1,8 @@
 /** Findings as sentences that need no dictionary. */
 import type { DetectorId, Finding } from '@picket/analyzer/verdict.ts';
 
+const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 6 });
+
 /** What each detector's name means to somebody who has never seen one. */
 export const detectorTitles: Readonly<Record<DetectorId, string>> = {
   bruteForce: 'Password guessing on one account',
@@ -34,5 +36,5 @@ export function chanceWords(p: number): string {
 export function shortNumber(v: number): string {
   if (!Number.isFinite(v)) return '–';
   const rounded = Math.abs(v) >= 100 ? Math.round(v) : Number(v.toPrecision(Math.abs(v) >= 10 ? 3 : 2));
-  return rounded.toLocaleString('en-US', { maximumFractionDigits: 6 });
+  return grouped.format(rounded);
 }

@@ -1,6 +1,6 @@
 /** Gathered counts → `AnalyzeResult`. Pure: the same counts give the same report. */
 import { type DetectorId, references } from '@picket/analyzer/verdict.ts';
-import { evidenceKey, type Gathered, limits, type RunSummary, type SeriesBucket } from './collector.ts';
+import { evidenceKey, type Gathered, limits, type RunSummary } from './collector.ts';
 import { forecastRequests } from './forecast.ts';
 import { actionName, kindName, levelName } from './labels.ts';
 import { evidenceLines } from './principal-evidence.ts';
@@ -84,7 +84,7 @@ function chartRange(g: Gathered): ChartRange {
   let lo = 0;
   let hi = entries.length - 1;
   let outside = 0;
-  const weight = (i: number) => entries[i]?.[1].totals.requests ?? 0;
+  const weight = (i: number) => entries[i]?.[1].requests ?? 0;
   while (lo < hi && outside + weight(lo) <= allowed) outside += weight(lo++);
   while (hi > lo && outside + weight(hi) <= allowed) outside += weight(hi--);
   const fromMs = entries[lo]?.[0] ?? full.fromMs;
@@ -126,7 +126,7 @@ function verdictSummary(h: VerdictHistory, g: Gathered, run: RunSummary): Verdic
     api: peak.api,
     principal: {
       kind: kindName(peak.kind),
-      value: run.valueOf(peak.kind, peak.pseudonym) ?? null,
+      value: run.principalValue(peak.kind, peak.pseudonym) ?? null,
       pseudonym: peak.pseudonym,
     },
     score: Math.round(peak.score),
@@ -199,15 +199,15 @@ function share(detector: DetectorId, points: Map<string, number>, earned: number
 }
 
 function series(g: Gathered, range: ChartRange, verdicts: VerdictSummary[]): Series {
-  const empty: { widthMs: number; starts: number[]; buckets: SeriesBucket[] } = {
+  const empty: { widthMs: number; starts: number[]; buckets: RequestTotals[] } = {
     widthMs: g.series.widthMs,
     starts: [],
     buckets: [],
   };
   const { widthMs, starts, buckets } =
     g.requests === 0 ? empty : g.series.dense(limits.chartBuckets, range.fromMs, range.toMs);
-  const of = (f: (t: RequestTotals) => number) => buckets.map((b) => f(b.totals));
-  const quantile = (q: number) => buckets.map((b) => quantileMs(b.totals, q));
+  const of = (f: (t: RequestTotals) => number) => buckets.map(f);
+  const quantile = (q: number) => buckets.map((b) => quantileMs(b, q));
   return {
     widthMs,
     at: starts.map(instant),
@@ -218,9 +218,25 @@ function series(g: Gathered, range: ChartRange, verdicts: VerdictSummary[]): Ser
     p50Ms: quantile(0.5),
     p95Ms: quantile(0.95),
     p99Ms: quantile(0.99),
-    risk: buckets.map((b) => Math.round(b.risk)),
+    risk: riskByBucket(starts, widthMs, g.verdicts.all()),
     atRisk: atRisk(starts, widthMs, verdicts),
   };
+}
+
+/** A score holds until the next one of the same principal. */
+function riskByBucket(starts: readonly number[], widthMs: number, histories: readonly VerdictHistory[]): number[] {
+  const risk = new Array<number>(starts.length).fill(0);
+  const first = starts[0] ?? 0;
+  for (const { scores } of histories) {
+    scores.forEach(({ atMs, score }, i) => {
+      const from = Math.max(0, Math.floor((atMs - first) / widthMs));
+      const next = scores[i + 1];
+      const to = next === undefined ? from : Math.ceil((next.atMs - first) / widthMs) - 1;
+      for (let b = from; b <= Math.min(risk.length - 1, Math.max(from, to)); b++)
+        risk[b] = Math.max(risk[b] ?? 0, score);
+    });
+  }
+  return risk.map(Math.round);
 }
 
 /** Sweeps over the times at which principals entered and left `Elevated`. */

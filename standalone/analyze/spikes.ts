@@ -46,10 +46,15 @@ export function findSpikes(series: CountSeries, limit = 20): SpikeSpan[] {
     const spread = Math.max(1, 1.4826 * median(residual.map(Math.abs)));
     const strength = residual.map((r) => r / spread);
     const bar = tailBar(strength.map(Math.abs), scale);
-    for (const span of runsAbove(strength, bar, scale)) spans.push(describe(span, series.counts, expected));
+    for (const run of joinRuns(runsAbove(strength, bar, scale))) {
+      const span = describe(run, series.counts, expected);
+      const far = span.direction === 'up' ? span.observed / span.expected : span.expected / span.observed;
+      // What shows in few buckets is named by them, not by the long windows that hold them too.
+      const known = spans.some((s) => s.first <= span.last && s.last >= span.first);
+      if (!(far <= minRatio) && !known) spans.push(span);
+    }
   }
-  return mergeSpans(spans, series.counts, expected)
-    .filter((s) => (s.direction === 'up' ? s.observed > s.expected * minRatio : s.observed * minRatio < s.expected))
+  return spans
     .sort((a, b) => b.strength - a.strength)
     .slice(0, limit)
     .sort((a, b) => a.first - b.first);
@@ -146,21 +151,17 @@ function describe(run: Run, counts: readonly number[], expected: readonly number
   };
 }
 
-/** Spans of one direction that touch or nearly so become one. */
-function mergeSpans(spans: SpikeSpan[], counts: readonly number[], expected: readonly number[]): SpikeSpan[] {
-  const merged: SpikeSpan[] = [];
-  for (const span of spans.sort((a, b) => a.first - b.first || a.last - b.last)) {
-    const into = merged.findLast((m) => m.direction === span.direction && span.first <= m.last + 3);
-    if (into === undefined) {
-      merged.push({ ...span });
-      continue;
-    }
-    into.last = Math.max(into.last, span.last);
-    into.strength = Math.max(into.strength, span.strength);
-    into.observed = sum(counts, into.first, into.last);
-    into.expected = sum(expected, into.first, into.last);
+/** Runs of one direction that touch or nearly so become one. */
+function joinRuns(runs: Run[]): Run[] {
+  const joined: Run[] = [];
+  for (const run of runs) {
+    const into = joined.at(-1);
+    if (into !== undefined && into.up === run.up && run.first <= into.last + 3) {
+      into.last = Math.max(into.last, run.last);
+      into.strength = Math.max(into.strength, run.strength);
+    } else joined.push({ ...run });
   }
-  return merged;
+  return joined;
 }
 
 function sum(values: readonly number[], first: number, last: number): number {

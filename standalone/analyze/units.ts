@@ -1,6 +1,8 @@
 /** Numbers and times as reports show them. UTC throughout: a log's own zone is not always known. */
+const grouped = new Intl.NumberFormat('en-US');
+
 export function countText(v: number): string {
-  return Math.round(v).toLocaleString('en-US');
+  return grouped.format(Math.round(v));
 }
 
 export function bytesText(v: number | null): string {

@@ -11,6 +11,8 @@ export interface VerdictHistory {
   lastSeen: number;
   requests: number;
   levelChanges: { level: LevelName; atMs: number }[];
+  /** Score by time, thinned when it grows long. */
+  scores: { atMs: number; score: number }[];
   findings: Map<DetectorId, Finding>;
   /** The hardest decision, at its first time. */
   decision: DecisionSummary | undefined;
@@ -24,6 +26,7 @@ export interface VerdictHistories {
 }
 
 const maxLevelChanges = 64;
+const maxScores = 128;
 
 export function createVerdictHistories(limit: number): VerdictHistories {
   const histories = new Map<string, VerdictHistory>();
@@ -54,6 +57,7 @@ export function createVerdictHistories(limit: number): VerdictHistories {
           lastSeen: v.lastSeen,
           requests: v.requests,
           levelChanges: [],
+          scores: [],
           findings: new Map(),
           decision: undefined,
         };
@@ -65,6 +69,7 @@ export function createVerdictHistories(limit: number): VerdictHistories {
         if (h.levelChanges.length >= maxLevelChanges) h.levelChanges.pop();
         h.levelChanges.push({ level, atMs: v.lastSeen });
       }
+      noteScore(h.scores, v);
       if (v.score > h.peak.score || (v.score === h.peak.score && v.level >= h.peak.level)) h.peak = v;
       h.last = v;
       h.firstSeen = Math.min(h.firstSeen, v.firstSeen);
@@ -77,6 +82,17 @@ export function createVerdictHistories(limit: number): VerdictHistories {
     },
     all: () => [...histories.values()],
   };
+}
+
+/** Past the bound every second point goes, always the lower of two neighbours. */
+function noteScore(scores: VerdictHistory['scores'], v: Verdict): void {
+  scores.push({ atMs: v.lastSeen, score: v.score });
+  if (scores.length <= maxScores) return;
+  const kept = scores.filter((s, i) => {
+    const pair = scores[i ^ 1];
+    return pair === undefined || s.score > pair.score || (s.score === pair.score && i % 2 === 0);
+  });
+  scores.splice(0, scores.length, ...kept);
 }
 
 /** One finding per detector: its strongest statement, over the whole time that it was made. */

@@ -125,7 +125,7 @@ function timeTicks(at: readonly string[]): string[] {
   const first = Date.parse(at[0] ?? '');
   const last = Date.parse(at.at(-1) ?? '');
   const n = at.length < 5 ? at.length : 5;
-  const long = last - first > 3 * 86_400_000;
+  const long = last - first > 10 * 86_400_000;
   const sameDay = at[0]?.slice(0, 10) === at.at(-1)?.slice(0, 10);
   return Array.from({ length: n }, (_, i) => {
     const text = timeText(new Date(n === 1 ? first : first + ((last - first) * i) / (n - 1)).toISOString());

@@ -1,6 +1,6 @@
 /** Which charts the page shows, and the same figures as text for the readout. */
 import type { AnalyzeResult } from '../result.ts';
-import { bytesText, countText, durationText, msText, shareText, timeText } from '../units.ts';
+import { bytesText, countText, durationText, msText, plural, shareText, timeText } from '../units.ts';
 import { type ChartLine, type ChartSpec, chart, valueText } from './chart.ts';
 import { type Html, html } from './markup.ts';
 
@@ -23,7 +23,7 @@ export function chartSpecs(r: AnalyzeResult): ChartSpec[] {
       title: `Requests per ${step}`,
       summary:
         `${countText(r.requests)} requests; busiest ${step} from ${timeText(s.at[busiest] ?? '')} UTC with ` +
-        `${countText(s.requests[busiest] ?? 0)}.${marks.length > 0 ? ` ${marks.length} spikes are shaded.` : ''}`,
+        `${countText(s.requests[busiest] ?? 0)}.${marks.length > 0 ? ` Shaded: ${plural(marks.length, 'spike')}.` : ''}`,
       at: s.at,
       format: 'count',
       marks,
@@ -65,7 +65,7 @@ export function chartSpecs(r: AnalyzeResult): ChartSpec[] {
     summary:
       highest === 0
         ? 'Nobody was judged a risk at any time.'
-        : `Highest score ${highest}; at most ${countText(Math.max(...s.atRisk))} principals at Elevated or above at once.`,
+        : `Highest score ${highest}; at most ${plural(Math.max(...s.atRisk), 'principal')} at Elevated or above at once.`,
     at: s.at,
     format: 'score',
     top: 100,

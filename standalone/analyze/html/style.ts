@@ -23,10 +23,12 @@ export const style = `
 :root[data-theme=light] { color-scheme: light; }
 :root[data-theme=dark] { color-scheme: dark; }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--text); font-variant-numeric: tabular-nums; }
+body { margin: 0; background: var(--page); color: var(--text); font-variant-numeric: tabular-nums; overflow-wrap: break-word; }
 .wrap { max-width: 1180px; margin: 0 auto; padding: 0 20px; }
 header.top { background: var(--card); border-bottom: 1px solid var(--rule); padding: 22px 0 0; }
 header .row { display: flex; gap: 16px; align-items: flex-start; justify-content: space-between; }
+h1, h3, p, li, nav, summary { overflow-wrap: anywhere; }
+header .row > div { min-width: 0; }
 h1 { font-size: 23px; line-height: 1.25; margin: 0 0 4px; font-weight: 650; letter-spacing: -.01em; }
 h2 { font-size: 17px; margin: 0 0 10px; font-weight: 650; }
 h3 { font-size: 14px; margin: 0; font-weight: 620; }
@@ -37,32 +39,32 @@ a { color: var(--accent); text-underline-offset: 2px; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 3px; }
 .skip { position: absolute; left: -999px; }
 .skip:focus { left: 12px; top: 12px; background: var(--card); padding: 8px 12px; z-index: 2; }
-#theme { font: inherit; font-size: 13px; color: var(--text); background: var(--inset); border: 1px solid var(--rule); border-radius: 6px; padding: 4px 12px; cursor: pointer; }
+#theme { flex: none; font: inherit; font-size: 13px; color: var(--text); background: var(--inset); border: 1px solid var(--rule); border-radius: 6px; padding: 4px 12px; cursor: pointer; }
 nav { margin-top: 14px; display: flex; gap: 4px 20px; flex-wrap: wrap; font-size: 14px; }
 nav a { color: var(--muted); text-decoration: none; padding: 6px 0 9px; border-bottom: 2px solid transparent; }
 nav a:hover { color: var(--text); border-color: var(--accent); }
-main { padding: 22px 0 40px; }
+main.wrap { padding-top: 22px; padding-bottom: 24px; }
 section { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 18px 20px; margin-bottom: 18px; }
 section.bare { background: none; border: 0; padding: 0; }
 .verdict { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin: 10px 0 2px; }
 .verdict .calm { color: var(--good); font-weight: 620; }
 .badge { display: inline-block; font-size: 12.5px; font-weight: 640; line-height: 1.5; padding: 0 8px; border-radius: 5px; border: 1px solid currentcolor; white-space: nowrap; }
 .none { color: var(--muted); } .low { color: var(--low); } .elevated { color: var(--elevated); } .high { color: var(--high); } .critical { color: var(--critical); }
-dl.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(118px, 1fr)); gap: 1px; background: var(--rule); border: 1px solid var(--rule); border-radius: 10px; overflow: hidden; margin: 0 0 18px; }
-dl.figures div { background: var(--card); padding: 11px 14px; }
+dl.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(118px, 1fr)); background: var(--card); border: 1px solid var(--rule); border-radius: 10px; overflow: hidden; margin: 0 0 18px; }
+dl.figures div { padding: 11px 14px; box-shadow: 1px 1px 0 var(--rule); }
 dl.figures dt { font-size: 12.5px; color: var(--muted); }
 dl.figures dd { margin: 0; font-size: 20px; font-weight: 620; letter-spacing: -.01em; }
 .charts { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 18px; margin-bottom: 18px; }
 figure { margin: 0; }
 figure.chart { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 14px 16px 10px; min-width: 0; }
-section figure.chart { border: 0; padding: 0; }
-figcaption { display: flex; flex-wrap: wrap; gap: 2px 16px; justify-content: space-between; margin-bottom: 8px; }
+section:not(.bare) figure.chart { border: 0; padding: 0; }
+figcaption { overflow-wrap: anywhere; display: flex; flex-wrap: wrap; gap: 2px 16px; justify-content: space-between; margin-bottom: 8px; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: 2px 14px; margin: 0; padding: 0; font-size: 12.5px; color: var(--muted); }
 .key { width: 22px; height: 10px; margin-right: 5px; overflow: visible; }
 .plot { display: grid; grid-template-columns: 52px minmax(0, 1fr); }
 .plot > svg { width: 100%; height: 150px; display: block; }
 .y, .x { display: flex; justify-content: space-between; font-size: 12px; color: var(--muted); }
-.y { flex-direction: column; text-align: right; padding-right: 8px; margin: -8px 0; }
+.y { white-space: nowrap; flex-direction: column; text-align: right; padding-right: 8px; margin: -8px 0; }
 .x { grid-column: 2; padding-top: 5px; white-space: nowrap; }
 .readout { font-size: 12.5px; color: var(--muted); margin: 6px 0 0; min-height: 3em; }
 .grid { stroke: var(--rule); vector-effect: non-scaling-stroke; }
@@ -79,6 +81,9 @@ th, td { text-align: left; padding: 6px 14px 6px 0; border-bottom: 1px solid var
 th:last-child, td:last-child { padding-right: 2px; }
 thead th { color: var(--muted); font-size: 12.5px; white-space: nowrap; border-bottom-color: var(--muted); }
 tbody tr:last-child > * { border-bottom: 0; }
+tbody th { min-width: 17ch; }
+table.sortable { min-width: 560px; }
+#actions table, #reading table { max-width: 760px; }
 tbody tr:hover > * { background: var(--inset); }
 .n { text-align: right; white-space: nowrap; }
 th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
@@ -100,6 +105,7 @@ details.who .body { padding: 8px 0 0 22px; }
 .reasons .muted { display: block; font-size: 13px; }
 .timeline { margin: 10px 0 12px; }
 .timeline svg { width: 100%; height: 84px; display: block; background: var(--inset); border-radius: 5px; }
+.timeline svg.flat { height: 36px; }
 .timeline .main { fill: var(--main); } .timeline .bad { fill: var(--bad); } .timeline .span { fill: var(--second); }
 rect.level.none { fill: var(--rule); } rect.level { fill: currentcolor; }
 .ends { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 12px; font-size: 12px; color: var(--muted); margin: 3px 0 0; }
@@ -120,7 +126,7 @@ footer { color: var(--muted); font-size: 13px; padding: 0 0 40px; }
   body { background: #fff; } nav, #theme, .skip { display: none !important; }
   section, figure.chart { break-inside: avoid-page; border-color: #bbb; }
   section.long { break-inside: auto; } tr, li, details.who > summary, .timeline { break-inside: avoid; }
-  .scroll { overflow: visible; } th button::after { content: none; }
+  .scroll { overflow: visible; } table.sortable { min-width: 0; } th button::after { content: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;

@@ -20,11 +20,13 @@ export function timeline(v: VerdictSummary, id: string): Html {
     times.reduce((a, b) => Math.max(a, b)),
   );
   const x = (ms: number) => Math.round(((ms - from) / (to - from)) * wide * 10) / 10;
+  // A campaign's own requests are not charted: it has no single principal.
+  const flat = v.timeline.points.length === 0;
   const summary = `${v.timeline.points.reduce((n, p) => n + p.requests, 0)} requests charted, ${spanText(v.firstSeen, v.lastSeen)} UTC. ${v.levelChanges
     .map((c) => `${c.level} from ${timeText(c.at)}`)
     .join(', ')}.`;
   return html`<figure class="timeline">
-<svg viewBox="0 0 ${wide} 74" preserveAspectRatio="none" role="img" aria-labelledby="${id}-tl">
+<svg viewBox="${flat ? `0 44 ${wide} 30` : `0 0 ${wide} 74`}"${flat ? html` class="flat"` : ''} preserveAspectRatio="none" role="img" aria-labelledby="${id}-tl">
 <title id="${id}-tl">Timeline. ${summary}</title>
 ${bars(v, x)}
 ${v.findings.slice(0, 4).map((f, i) => {
@@ -33,7 +35,7 @@ ${v.findings.slice(0, 4).map((f, i) => {
 })}
 ${levels(v, x)}
 </svg>
-<p class="ends" aria-hidden="true"><span>${timeText(new Date(from).toISOString())}</span><span class="muted">requests · findings · level</span><span>${timeText(new Date(to).toISOString())}</span></p>
+<p class="ends" aria-hidden="true"><span>${timeText(new Date(from).toISOString())}</span><span class="muted">${flat ? '' : 'requests, failed ones in red · '}findings · level</span><span>${timeText(new Date(to).toISOString())}</span></p>
 </figure>`;
 }
 

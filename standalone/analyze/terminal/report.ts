@@ -51,7 +51,7 @@ export function renderTerminal(result: AnalyzeResult, options: TerminalOptions):
 
 function title(page: Page, r: AnalyzeResult): string[] {
   const span = r.from !== null && r.to !== null ? ` · ${spanText(r.from, r.to)} UTC` : '';
-  const out = [page.paint.bold(`Picket · ${plural(r.requests, 'request')}${span}`)];
+  const out = wrap(`Picket · ${plural(r.requests, 'request')}${span}`, page.columns).map(page.paint.bold);
   if (r.interrupted) out.push('Stopped before the end of the input: this is the report so far.');
   return out;
 }
@@ -149,10 +149,10 @@ function wouldAct(page: Page, r: AnalyzeResult): string[] {
     ...table(
       page.columns,
       [
-        { title: 'action' },
+        { title: 'action', stretch: true },
         { title: 'requests', align: 'right' },
         { title: 'principals', align: 'right' },
-        { title: 'ordinary requests', align: 'right' },
+        { title: 'ordinary requests', align: 'right', optional: 1 },
         { title: 'ordinary principals', align: 'right' },
       ],
       rows,
@@ -199,9 +199,10 @@ function operations(page: Page, r: AnalyzeResult, top: number): string[] {
   return [
     heading(page, 'Operations', ofTop(shown.length, r.operations.length)),
     ...table(page.columns, layout, rows, page.paint.dim),
-    page.paint.dim(
-      `  all: ${shareText(t.errorRatio)} errors, ${shareText(t.serverErrorRatio)} from the server, ${latency}, ${bytesText(t.responseBytes)}`,
-    ),
+    ...wrap(
+      `all: ${shareText(t.errorRatio)} errors, ${shareText(t.serverErrorRatio)} from the server, ${latency}, ${bytesText(t.responseBytes)}`,
+      page.columns - 2,
+    ).map((l) => page.paint.dim(`  ${l}`)),
     ...(r.series.requests.length > 1 ? [`  traffic ${sparkline(r.series.requests, page.columns - 12)}`] : []),
   ];
 }
@@ -231,8 +232,11 @@ function forecast(page: Page, r: AnalyzeResult): string[] {
   const total = f.points.reduce((sum, p) => sum + p.requests, 0);
   return [
     heading(page, 'Forecast', `next ${durationText(f.seasonMs)}, off by ${shareText(f.backtestError)} on the last one`),
-    `  ${countText(total)} requests; busiest from ${timeText(peak.at)}: ${countText(peak.requests)} in ` +
-      `${durationText(f.stepMs)} (${countText(peak.low)} – ${countText(peak.high)})`,
+    ...wrap(
+      `${countText(total)} requests; busiest from ${timeText(peak.at)}: ${countText(peak.requests)} in ` +
+        `${durationText(f.stepMs)} (${countText(peak.low)} – ${countText(peak.high)})`,
+      page.columns - 2,
+    ).map((l) => `  ${l}`),
     `  ${sparkline(
       f.points.map((p) => p.requests),
       page.columns - 4,
@@ -260,7 +264,7 @@ function reading(page: Page, r: AnalyzeResult): string[] {
   const out = [heading(page, 'What was read')];
   for (const f of r.inputs.slice(0, 20)) {
     const size = f.bytes === null ? '' : ` · ${bytesText(f.bytes)}`;
-    const about = ` · ${fit(visible(f.format), 30) || 'format not recognised'} · ${plural(f.lines, 'line')}${size}`;
+    const about = ` · ${fit(visible(f.format), 20) || 'format not recognised'} · ${plural(f.lines, 'line')}${size}`;
     out.push(`  ${fit(visible(f.file), Math.max(12, page.columns - 2 - about.length))}${about}`);
   }
   if (r.inputs.length > 20) out.push(`  … and ${plural(r.inputs.length - 20, 'file')} more`);

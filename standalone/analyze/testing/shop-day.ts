@@ -137,7 +137,7 @@ export function runSummary(over: Partial<RunSummary> = {}): RunSummary {
     ],
     interrupted: false,
     policy: 'the default policy',
-    valueOf: (_kind, pseudonym) => values.get(pseudonym),
+    principalValue: (_kind, pseudonym) => values.get(pseudonym),
     traitValue: (t) => (t.trait === 'network' ? '198.51.100.0/24' : 'python-requests/2.31'),
     ...over,
   };
@@ -299,7 +299,15 @@ function spared(v: Verdict): Verdict {
   return rest;
 }
 
+/** Built once: a result is plain data that nobody changes. */
 export function attackedShop(): AnalyzeResult {
+  attacked ??= buildAttackedShop();
+  return attacked;
+}
+
+let attacked: AnalyzeResult | undefined;
+
+export function buildAttackedShop(): AnalyzeResult {
   const c = createCollector();
   feedAttack(c, feedVisitors(c, 1, 24_000));
   feedOthers(c);
@@ -312,7 +320,7 @@ export function attackedShop(): AnalyzeResult {
 export function quietShop(days = 1): AnalyzeResult {
   const c = createCollector();
   feedVisitors(c, days, 6_000, 11);
-  return c.build(runSummary({ valueOf: () => undefined }));
+  return c.build(runSummary({ principalValue: () => undefined }));
 }
 
 /** What a hostile client can get into a log, in every place that takes text from one. */
@@ -347,7 +355,7 @@ export function hostileShop(): AnalyzeResult {
   );
   return c.build(
     runSummary({
-      valueOf: () => hostileText,
+      principalValue: () => hostileText,
       traitValue: () => hostileText,
       policy: hostileText,
       notes: [hostileText],
