@@ -98,14 +98,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const trial = bisection?.trial;
     if (!bisection) return;
     if (trial) {
-      // What was lifted meanwhile stays out of every trial.
-      if (!serve(new Set([...trial].filter((id) => wanted?.has(id))))) {
-        judge(false);
-        return;
-      }
-      if (!bisection) return;
       patience = setTimeout(() => judge(true), maxAnswerMs);
       patience.unref();
+      // What was lifted meanwhile stays out of every trial.
+      if (!serve(new Set([...trial].filter((id) => wanted?.has(id))))) judge(false);
       return;
     }
     good = bisection.good;

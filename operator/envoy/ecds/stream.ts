@@ -139,7 +139,7 @@ export function createEcdsStream(options: StreamOptions): EcdsStream {
       subscription.refusedAt ??= options.elapsed();
       options.events.refused(name, hash, error);
     }
-    push(name);
+    if (error !== undefined || options.current(name)?.hash !== hash) push(name);
   }
 
   function sendHeartbeat(name: string, version: string): void {
@@ -170,8 +170,9 @@ export function createEcdsStream(options: StreamOptions): EcdsStream {
     },
     push,
     heartbeat() {
-      for (const [name, { acked, refusedAt }] of subscriptions) {
-        if (!acked) continue;
+      for (const [name, { acked, refusedAt, outstanding }] of subscriptions) {
+        // A version on its way brings a new lifetime, and the old name could already be the wrong one.
+        if (!acked || outstanding) continue;
         // A refused successor means that what Envoy holds may be expired by now: let it fade.
         if (refusedAt !== undefined && options.elapsed() - refusedAt >= options.refusalGraceMs) continue;
         sendHeartbeat(name, acked.version);

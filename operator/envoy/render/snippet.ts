@@ -1,0 +1,70 @@
+import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { loggedHeaders, renderAccessLog } from './access-log.ts';
+import { type ClientTls, type Endpoint, renderPicketCluster } from './clusters.ts';
+import { flowRoutes } from './flow-facts.ts';
+import { type JwtProvider, renderHttpFilters } from './listener.ts';
+import type { Json } from './matcher.ts';
+import { alsCluster, xdsCluster } from './names.ts';
+import { toYaml } from './yaml.ts';
+
+export interface SnippetOptions {
+  fleet: string;
+  xds: Endpoint;
+  als: Endpoint;
+  picketTls?: ClientTls;
+  shapeHeaders: readonly string[];
+  /** Whether the listener computes JA4 fingerprints. */
+  ja4: boolean;
+  /** Shows where authentication stands. */
+  jwt?: JwtProvider;
+}
+
+/** YAML to paste into one's own bootstrap, part by part, with what to watch out for. */
+export function renderSnippet(policies: readonly CompiledPolicy[], options: SnippetOptions): string {
+  const filters = renderHttpFilters(options.jwt).filter((filter) => filter['name'] !== 'envoy.filters.http.router');
+  const headers = loggedHeaders(policies, options.shapeHeaders);
+  const parts: [string, Json][] = [
+    [
+      `1. Node. The cluster is the name of the fleet; Envoys with another name are turned away.
+The id must differ from process to process.`,
+      { node: { id: 'envoy-1', cluster: options.fleet } },
+    ],
+    [
+      '2. Clusters that reach Picket: into static_resources.clusters.',
+      {
+        clusters: [
+          renderPicketCluster(xdsCluster, options.xds, options.picketTls),
+          renderPicketCluster(alsCluster, options.als, options.picketTls),
+        ],
+      },
+    ],
+    [
+      `3. Access log: into access_log of every http_connection_manager.
+A flush interval of 0 would turn off batching and with it the bound on memory.`,
+      { accessLog: [renderAccessLog({ logName: options.fleet, headers, ja4: options.ja4 })] },
+    ],
+    [
+      `4. Filters, in this order, in front of the router: into http_filters. Your own authentication belongs between
+picket.address and picket.identify. With a dead operator every one of them lets requests pass.
+Set use_remote_address and xff_num_trusted_hops, or the address of a client is whatever it claims.`,
+      { httpFilters: filters },
+    ],
+  ];
+  const routes = policies.flatMap(flowRoutes);
+  if (routes.length > 0) {
+    parts.push([
+      `5. Routes of flows that declare body fields: in front of your other routes, each with your own action.
+picket.flow buffers bodies on these routes and nowhere else; a body over per_connection_buffer_limit_bytes is answered
+413 there.`,
+      { routes: routes.map((route) => ({ ...route, route: { cluster: 'your-cluster' } })) },
+    ]);
+  }
+  return parts.map(([comment, part]) => `${asComment(comment)}\n${toYaml(part)}`).join('\n');
+}
+
+function asComment(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `# ${line}`)
+    .join('\n');
+}
