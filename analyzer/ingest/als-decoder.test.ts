@@ -386,12 +386,27 @@ describe('als decoder, against the full protobuf decode', () => {
 });
 
 describe('als decoder, on what an Envoy does not send', () => {
+  const identifierBytes = toBinary(
+    StreamAccessLogsMessageSchema,
+    create(StreamAccessLogsMessageSchema, {
+      identifier: { logName: 'log', node: { id: 'node', cluster: 'c', metadata: { a: 'b' } } },
+    }),
+  );
+
+  it('does not lose entries to a damaged identifier', () => {
+    const damaged = Buffer.from(identifierBytes);
+    damaged[3] = 0xff;
+    const bytes = concat([damaged, messageOf(entryBytes(ordinary))]);
+    expect(readAlsEnvelope(createWireReader(), bytes)).toEqual({ entries: 1 });
+    expect(decode(bytes).counts).toMatchObject({ finished: 1, malformed: 0, truncated: 0 });
+  });
+
   it(
     'counts an outcome for every entry of damaged bytes, and throws nothing',
     () => {
       const message = fc
         .tuple(fc.array(entryInit, { minLength: 1, maxLength: 3 }), unknownFields)
-        .map(([inits, extra]) => concat([messageOf(...inits.map(entryBytes)), extra]));
+        .map(([inits, extra]) => concat([identifierBytes, messageOf(...inits.map(entryBytes)), extra]));
       const edits = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 }), fc.constantFrom('set', 'cut', 'insert')), {
         minLength: 1,
         maxLength: 6,

@@ -27,7 +27,14 @@ export function readAlsEnvelope(r: WireReader, bytes: Uint8Array): AlsEnvelope {
   const end = bytes.byteLength;
   while (r.pos < end) {
     const tag = readTag(r, end);
-    if (tag === 0x0a) readIdentifier(r, readExtent(r, end), envelope);
+    if (tag === 0x0a) {
+      const identifierEnd = readExtent(r, end);
+      if (r.fault !== 'none') break;
+      readIdentifier(r, identifierEnd, envelope);
+      // A damaged identifier says nothing, and spoils nothing behind it.
+      r.fault = 'none';
+      r.pos = identifierEnd;
+    }
     // http_logs and tcp_logs: repeated log_entry = 1.
     else if (tag === 0x12 || tag === 0x1a) {
       const logsEnd = readExtent(r, end);
