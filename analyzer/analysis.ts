@@ -15,6 +15,7 @@ import type { MatchValues } from './decide/match.ts';
 import { type ClosedTick, createEngine, type Engine, type EngineState } from './engine/engine.ts';
 import type { Sighting } from './engine/sighting.ts';
 import { STRIDE } from './observation.ts';
+import { hex16 } from './profile/hash.ts';
 import { apiIdOf } from './operations/template.ts';
 import { detectorIds, type Finding, type Verdict } from './verdict.ts';
 
@@ -143,6 +144,8 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
         if (list) list.push(sighting);
         else byApi.set(sighting.api, [sighting]);
       }
+      for (const { api, lo, hi, sharedBy } of ran.shared)
+        coordinators.get(apiNames.get(api) ?? '')?.shared(hex16(lo, hi), sharedBy);
       for (const [hash, name] of apiNames) {
         const sightings = byApi.get(hash);
         if (!sightings && !ran.merged) continue;

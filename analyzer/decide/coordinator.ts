@@ -26,7 +26,7 @@ import type { CampaignTrait, DetectorId, Finding, Verdict } from '../verdict.ts'
 import { chooseCampaign, type CampaignCandidate } from './campaign.ts';
 import { decideAction, type HoldReason } from './decision.ts';
 import { buildMatch, type MatchValues } from './match.ts';
-import type { SafetyView } from './safety.ts';
+import { defaultSafety, type SafetyView } from './safety.ts';
 
 export type DecisionEvent = 'decided' | 'extended' | 'lifted' | 'expired' | 'suppressed';
 
@@ -53,11 +53,14 @@ export interface CoordinatorState {
   risks: [string, Risk][];
   inForce: { risk: string; body: Decision }[];
   candidates: [string, CampaignCandidate][];
+  sharedBy: [string, number][];
   evicted: number;
 }
 
 export interface Coordinator {
   setPolicy(policy: CompiledPolicy, at: number): CoordinatorOutput;
+  /** An address now serves this many principals. */
+  shared(address: string, principals: number): void;
   /** The API is gone: lifts what is in force. */
   retire(at: number): CoordinatorOutput;
   /** Takes one tick's sightings of this API; call it with none to let time pass. */
@@ -86,6 +89,7 @@ export interface TickView {
 }
 
 const maxRisks = 5000;
+const maxSharedAddresses = 50_000;
 /** Risks below this, without a decision, are forgotten. */
 const forgetBelow = 5;
 const clearedMs = 86_400_000;
@@ -105,6 +109,8 @@ export function createCoordinator(options: {
   let candidates = new Map<string, CampaignCandidate>();
   let standing: Standing | undefined;
   let population: ApiPopulation | undefined;
+  /** Principals served through an address, where there are several. */
+  let sharedBy = new Map<string, number>();
   let evicted = 0;
   let suppressed = 0;
   let lastTick = 0;
@@ -126,18 +132,20 @@ export function createCoordinator(options: {
 
   const riskFor = (sighting: Sighting): { key: string; risk: Risk } => {
     const kind = sighting.code & (KIND_COUNT - 1);
-    const pseudonym = hex16(sighting.valueLo, sighting.valueHi);
+    let pseudonym = hex16(sighting.valueLo, sighting.valueHi);
     let principal = kind as PrincipalKind;
     let traits: CampaignTrait[] = [];
     if (kind === Key.client) {
-      // A program behind an address nobody else uses is that address.
+      // A program behind an address that few others use is that address.
       const address = sighting.traits.find((t) => t.trait === 'address')?.value ?? '';
-      const key = `${PrincipalKind.ADDRESS}:${address}`;
-      const known = risks.get(key);
-      const maxSharers = policy.behavior?.safety?.maxPrincipalsPerAddress || 3;
-      if (known && known.facts.sharedBy <= maxSharers) return { key, risk: known };
-      principal = PrincipalKind.CAMPAIGN;
-      traits = sighting.traits;
+      const maxSharers = policy.behavior?.safety?.maxPrincipalsPerAddress || defaultSafety.maxPrincipalsPerAddress;
+      if ((sharedBy.get(address) ?? 1) <= maxSharers) {
+        principal = PrincipalKind.ADDRESS;
+        pseudonym = address;
+      } else {
+        principal = PrincipalKind.CAMPAIGN;
+        traits = sighting.traits;
+      }
     } else if (kind === Key.trait) {
       principal = PrincipalKind.CAMPAIGN;
       traits = sighting.traits;
@@ -414,6 +422,8 @@ export function createCoordinator(options: {
     const finding = findingOf(sighting, risk, surprise);
     addFinding(risk, finding, surprise, sighting.successShare);
     if (sighting.facts.requests >= risk.facts.requests) risk.facts = sighting.facts;
+    if (risk.kind === PrincipalKind.ADDRESS)
+      risk.facts = { ...risk.facts, sharedBy: Math.max(risk.facts.sharedBy, sharedBy.get(risk.pseudonym) ?? 1) };
     risk.exempt = sighting.exempt;
     risk.listed = sighting.listed;
     if (sighting.campaign) risk.campaign = sighting.campaign;
@@ -428,6 +438,11 @@ export function createCoordinator(options: {
       for (const [key, risk] of risks) judge(key, risk, at, output);
       return output;
     },
+    shared(address, principals) {
+      sharedBy.delete(address);
+      sharedBy.set(address, principals);
+      if (sharedBy.size > maxSharedAddresses) sharedBy.delete(sharedBy.keys().next().value as string);
+    },
     retire: () => liftAll('the API is no longer protected'),
     take(view, sightings) {
       lastTick = view.tick;
@@ -436,8 +451,6 @@ export function createCoordinator(options: {
       const output = emptyOutput();
       const touched = new Map<string, Risk>();
       const single = sightings.filter((s) => (s.code & (KIND_COUNT - 1)) !== Key.trait);
-      // Addresses first: whether a client stands for its address depends on what is known of the address.
-      single.sort((a, b) => Number((a.code & 15) === Key.client) - Number((b.code & 15) === Key.client));
       for (const sighting of single) {
         const surprise = tuned(sighting);
         if (surprise === undefined) continue;
@@ -492,12 +505,14 @@ export function createCoordinator(options: {
       risks: [...risks],
       inForce: [...inForce].map(([risk, body]) => ({ risk, body: withoutMatch(body) })),
       candidates: [...candidates],
+      sharedBy: [...sharedBy],
       evicted,
     }),
     load(state) {
       risks = new Map(state.risks);
       inForce = new Map(state.inForce.map(({ risk, body }) => [risk, create(DecisionSchema, body)]));
       candidates = new Map(state.candidates);
+      sharedBy = new Map(state.sharedBy);
       evicted = state.evicted;
     },
   };

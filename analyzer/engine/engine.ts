@@ -19,7 +19,7 @@ import type { Standing } from '../profile/principal-table.ts';
 import { fanOut, PARTITIONS, partitionOf, UpdateList } from './fan-out.ts';
 import type { Job, JobResult, Usage } from './host.ts';
 import { createHosts } from './hosts.ts';
-import type { PartitionState } from './partition.ts';
+import type { PartitionState, SharedAddress } from './partition.ts';
 import type { Sighting } from './sighting.ts';
 
 /** Fast tick of event time. Shorter than the design's 1 s, because findings leave at ticks: see ADR 0003. */
@@ -43,6 +43,8 @@ export interface TickOutcome {
   lastSeq: number;
   /** In (partition, sequence) order. */
   sightings: Sighting[];
+  /** Addresses that one more principal was served through. */
+  shared: SharedAddress[];
   snapshot: Snapshot;
   /** Present after a sweep: principals in good standing by API and kind. */
   standing: Map<number, Standing> | undefined;
@@ -185,6 +187,7 @@ export function createEngine(options: { workers: number }): Engine {
         at: closed.at,
         lastSeq: closed.lastSeq,
         sightings,
+        shared: result.outputs.flatMap((o) => o.shared),
         snapshot: population.snapshot,
         standing,
         merged: drain,

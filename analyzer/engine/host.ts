@@ -6,8 +6,7 @@ import type { DerivedUpdate } from '../detect/detector.ts';
 import type { Partial, Snapshot } from '../detect/population.ts';
 import type { Standing } from '../profile/principal-table.ts';
 import type { UpdateList } from './fan-out.ts';
-import { Partition, type PartitionState } from './partition.ts';
-import type { Sighting } from './sighting.ts';
+import { Partition, type PartitionOutput, type PartitionState } from './partition.ts';
 
 /** One tick's work. `lists` and `received` are indexed by partition. */
 export interface Job {
@@ -25,7 +24,7 @@ export interface Job {
 
 export interface JobResult {
   /** By partition, ascending. */
-  outputs: { partition: number; sightings: Sighting[]; derived: DerivedUpdate[] }[];
+  outputs: ({ partition: number } & PartitionOutput)[];
   drained: { partition: number; partials: Map<number, Partial>; standing: Map<number, Standing> | undefined }[];
 }
 
@@ -50,7 +49,8 @@ export class PartitionHost {
       const received = job.received[index];
       if (!list && !received) continue;
       const output = partition.process(job.u32, job.f64, list ?? emptyList, received ?? [], job.snapshot);
-      if (output.sightings.length + output.derived.length > 0) result.outputs.push({ partition: index, ...output });
+      if (output.sightings.length + output.derived.length + output.shared.length > 0)
+        result.outputs.push({ partition: index, ...output });
     }
     if (job.drain)
       for (const [index, partition] of this.#partitions) {

@@ -42,6 +42,15 @@ export interface PartitionState {
 export interface PartitionOutput {
   sightings: Sighting[];
   derived: DerivedUpdate[];
+  /** Addresses that one more principal was served through. */
+  shared: SharedAddress[];
+}
+
+export interface SharedAddress {
+  api: number;
+  lo: number;
+  hi: number;
+  sharedBy: number;
 }
 
 export interface Drained {
@@ -56,7 +65,7 @@ export class Partition {
   readonly #byKind: Detector[][];
   #partials = new Map<number, Partial>();
   #snapshot: Snapshot = new Map();
-  #output: PartitionOutput = { sightings: [], derived: [] };
+  #output: PartitionOutput = { sightings: [], derived: [], shared: [] };
   /** Slot of the current principal, -1 when the key is none. */
   #principal = -1;
   readonly #scene: Scene;
@@ -99,7 +108,7 @@ export class Partition {
     snapshot: Snapshot,
   ): PartitionOutput {
     this.#snapshot = snapshot;
-    this.#output = { sightings: [], derived: [] };
+    this.#output = { sightings: [], derived: [], shared: [] };
     const scene = this.#scene;
     scene.u32 = u32;
     scene.f64 = f64;
@@ -122,6 +131,8 @@ export class Partition {
         ? this.#principals.touch(u32, f64, record, scene.keyLo, scene.keyHi, scene.code, scene.api, scene.at)
         : -1;
       scene.sharedBy = this.#principals.sharedBy(this.#principal);
+      if (scene.kind === Key.address && this.#principal >= 0 && this.#principals.sharersGrew && scene.sharedBy > 1)
+        this.#output.shared.push({ api: scene.api, lo: scene.valueLo, hi: scene.valueHi, sharedBy: scene.sharedBy });
       for (const detector of this.#byKind[scene.kind] as Detector[]) detector.update(scene);
     }
     return this.#output;

@@ -50,6 +50,8 @@ export interface Standing {
 }
 
 export class PrincipalTable {
+  /** Set by `touch`: one more principal was served through this key. */
+  sharersGrew = false;
   readonly slab = new Slab({ words: WORDS, maxSlots, doorkeeperBits: 65_536 });
 
   /** Slot of the principal after counting observation `record`, or -1 while the doorkeeper holds it back. */
@@ -82,12 +84,14 @@ export class PrincipalTable {
     addDistinct(slab.u32, base + P.operations, member(F.operation));
     addDistinct(slab.u32, base + P.networks, member(F.network));
     addDistinct(slab.u32, base + P.devices, member(F.userAgent));
+    this.sharersGrew = false;
     // Attempts to log in prove nothing; requests that an identity was served for do.
     const flow = ((u32[record + F.kinds] as number) >>> 8) & 0xff;
     if (flow !== 1 && status > 0 && status < 400) {
       const flags = u32[record + F.flags] as number;
-      if (flags & Flag.userVerified) addDistinct(slab.u32, base + P.sharers, member(F.user));
-      else if (flags & Flag.sessionVerified) addDistinct(slab.u32, base + P.sharers, member(F.session));
+      if (flags & Flag.userVerified) this.sharersGrew = addDistinct(slab.u32, base + P.sharers, member(F.user));
+      else if (flags & Flag.sessionVerified)
+        this.sharersGrew = addDistinct(slab.u32, base + P.sharers, member(F.session));
     }
     return base;
   }

@@ -80,7 +80,7 @@ export function apiStatus(view: StatusView, verdicts: readonly Verdict[], now: n
       shadow: 0,
     },
     learning: {
-      phase: view.observations === 0 ? 'Waiting' : learned ? 'Learned' : 'Learning',
+      phase: view.observations === 0 ? 'Cold' : learned ? 'Learned' : 'Learning',
       observations: view.observations,
       ...(view.since > 0 ? { since: iso(view.since) } : {}),
       gates: [

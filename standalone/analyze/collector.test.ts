@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Level, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
-import { createCollector, limits } from './collector.ts';
+import { createCollector } from './collector.ts';
+import { limits } from './gathered.ts';
 import { pseudonymise } from './pseudonymise.ts';
 import {
   api,

@@ -2,16 +2,26 @@
  * Gathers a report while a log passes, in memory that does not grow with it: counts and sketches per operation and
  * time bucket, a bounded table of evidence, and the verdicts as they change.
  */
-import type { CampaignTrait, Verdict } from '@picket/analyzer/verdict.ts';
+import type { Verdict } from '@picket/analyzer/verdict.ts';
 import type { PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { kindName } from './labels.ts';
 import { createEvidenceTable, type EvidenceLine } from './principal-evidence.ts';
-import { addRequest, createRequestTotals, type RequestTotals, requestTotals } from './request-totals.ts';
+import { addRequest, createRequestTotals, requestTotals } from './request-totals.ts';
+import {
+  type CountBucket,
+  evidenceKey,
+  type Gathered,
+  limits,
+  type OperationTally,
+  type PseudonymCounter,
+  type ApiTally,
+  type RunSummary,
+} from './gathered.ts';
 import { buildResult } from './result-builder.ts';
-import type { ActionName, AnalyzeResult, ApiSummary, InputFile, KindName, RejectedLine } from './result.ts';
+import type { ActionName, AnalyzeResult, RejectedLine } from './result.ts';
 import { createTimeBuckets, type TimeBuckets } from './time-buckets.ts';
-import { createVerdictHistories, type VerdictHistories } from './verdict-history.ts';
-import { createActionTally, type ActionTally } from './would-act.ts';
+import { createVerdictHistories } from './verdict-history.ts';
+import { createActionTally } from './would-act.ts';
 
 /** One request as the report needs it. May be reused between calls; texts that are kept are copied. */
 export interface SeenRequest {
@@ -50,21 +60,6 @@ export interface ActedOn {
   ordinary?: string;
 }
 
-/** What only the end of a run knows. */
-export interface RunSummary {
-  inputs: InputFile[];
-  apis: Omit<ApiSummary, 'requests'>[];
-  interrupted: boolean;
-  /** Policy that `acted` assumed, in words: "the default policy, dry run". */
-  policy: string;
-  /** Raw value from the escrow; `undefined` when it is gone. */
-  principalValue: (kind: PrincipalKind, pseudonym: string) => string | undefined;
-  /** A campaign's trait as people know it: a prefix, a user agent, an operation. */
-  traitValue: (trait: CampaignTrait) => string | undefined;
-  /** Further limits that the run met, in words. */
-  notes?: string[];
-}
-
 export interface AnalyzeCollector {
   onObservation(r: SeenRequest): void;
   onRejected(r: RejectedLine): void;
@@ -73,58 +68,6 @@ export interface AnalyzeCollector {
   /** The report so far; the collector goes on. */
   build(run: RunSummary): AnalyzeResult;
 }
-
-/** All that was gathered; read by `buildResult`. */
-export interface Gathered {
-  requests: number;
-  fromMs: number;
-  toMs: number;
-  rejected: RejectedLine[];
-  rejectedCount: number;
-  rejectedByReason: Map<string, number>;
-  totals: RequestTotals;
-  operations: Map<string, OperationTally>;
-  mergedOperations: number;
-  apis: Map<string, ApiTally>;
-  series: TimeBuckets<RequestTotals>;
-  seen: Map<KindName, PseudonymCounter>;
-  evidence: ReturnType<typeof createEvidenceTable>;
-  verdicts: VerdictHistories;
-  actions: ActionTally;
-}
-
-export interface CountBucket {
-  requests: number;
-  errors: number;
-}
-
-export interface ApiTally {
-  requests: number;
-  counts: TimeBuckets<CountBucket>;
-}
-
-export interface OperationTally {
-  api: string;
-  method: string;
-  template: string;
-  totals: RequestTotals;
-  /** Absent for operations past the bound on time series. */
-  counts: TimeBuckets<CountBucket> | undefined;
-}
-
-export const limits = {
-  operations: 2_000,
-  operationSeries: 256,
-  apis: 64,
-  principals: 6_000,
-  verdicts: 5_000,
-  rejected: 1_000,
-  reasons: 50,
-  recentLines: 16_384,
-  chartBuckets: 400,
-  countBuckets: 2_048,
-  sampleCharacters: 400,
-} as const;
 
 const countKind = {
   create: (): CountBucket => ({ requests: 0, errors: 0 }),
@@ -229,11 +172,6 @@ export function createCollector(): AnalyzeCollector {
   };
 }
 
-/** Key of a principal in the evidence table. */
-export function evidenceKey(kind: PrincipalKind, pseudonym: string): string {
-  return `${kind}/${pseudonym}`;
-}
-
 function count(buckets: TimeBuckets<CountBucket> | undefined, at: number, error: boolean): void {
   if (buckets === undefined) return;
   const bucket = buckets.at(at);
@@ -285,12 +223,6 @@ function createRecentLines(capacity: number) {
 function pick(r: KeptLine): KeptLine {
   const { seq, eventAtMs, method, template, status, file, line, text } = r;
   return { seq, eventAtMs, method, template, status, file, line, text };
-}
-
-export interface PseudonymCounter {
-  add(pseudonym: string): void;
-  /** Linear counting (Whang et al., 1990): within 1 % up to about a million. */
-  count(): number;
 }
 
 function createPseudonymCounter(): PseudonymCounter {

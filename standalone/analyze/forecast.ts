@@ -85,7 +85,7 @@ function wholeSteps(series: CountSeries, stepMs: number): { startMs: number; cou
   const startMs = Math.ceil(series.startMs / stepMs) * stepMs;
   const endMs = series.startMs + series.counts.length * series.widthMs;
   const n = Math.max(0, Math.floor((endMs - startMs) / stepMs));
-  const counts = new Array<number>(n).fill(0);
+  const counts = Array.from({ length: n }, () => 0);
   series.counts.forEach((count, i) => {
     const step = Math.floor((series.startMs + i * series.widthMs - startMs) / stepMs);
     if (step >= 0 && step < n) counts[step] = (counts[step] ?? 0) + count;

@@ -1,6 +1,6 @@
 /** Gathered counts → `AnalyzeResult`. Pure: the same counts give the same report. */
 import { type DetectorId, references } from '@picket/analyzer/verdict.ts';
-import { evidenceKey, type Gathered, limits, type RunSummary } from './collector.ts';
+import { type ChartRange, evidenceKey, type Gathered, limits, type RunSummary } from './gathered.ts';
 import { forecastRequests } from './forecast.ts';
 import { actionName, kindName, levelName } from './labels.ts';
 import { evidenceLines } from './principal-evidence.ts';
@@ -64,13 +64,6 @@ export function buildResult(g: Gathered, run: RunSummary): AnalyzeResult {
     series: series(g, range, verdicts),
     notes: [...notes(g, range), ...(run.notes ?? [])],
   };
-}
-
-export interface ChartRange {
-  fromMs: number;
-  toMs: number;
-  /** Requests outside, left out of charts. */
-  outside: number;
 }
 
 /**
@@ -225,7 +218,7 @@ function series(g: Gathered, range: ChartRange, verdicts: VerdictSummary[]): Ser
 
 /** A score holds until the next one of the same principal. */
 function riskByBucket(starts: readonly number[], widthMs: number, histories: readonly VerdictHistory[]): number[] {
-  const risk = new Array<number>(starts.length).fill(0);
+  const risk = Array.from({ length: starts.length }, () => 0);
   const first = starts[0] ?? 0;
   for (const { scores } of histories) {
     scores.forEach(({ atMs, score }, i) => {
@@ -241,7 +234,7 @@ function riskByBucket(starts: readonly number[], widthMs: number, histories: rea
 
 /** Sweeps over the times at which principals entered and left `Elevated`. */
 function atRisk(starts: readonly number[], widthMs: number, verdicts: readonly VerdictSummary[]): number[] {
-  const changes = new Array<number>(starts.length + 1).fill(0);
+  const changes = Array.from({ length: starts.length + 1 }, () => 0);
   const first = starts[0] ?? 0;
   const slot = (ms: number) => Math.max(0, Math.min(starts.length, Math.floor((ms - first) / widthMs)));
   for (const v of verdicts) {
@@ -269,7 +262,7 @@ function atRisk(starts: readonly number[], widthMs: number, verdicts: readonly V
 function sumCounts(all: { widthMs: number; starts: number[]; buckets: { requests: number }[] }[]) {
   const widest = all.reduce((a, b) => (b.widthMs > a.widthMs ? b : a), { widthMs: 0, starts: [] as number[] });
   const startMs = widest.starts[0] ?? 0;
-  const counts = new Array<number>(widest.starts.length).fill(0);
+  const counts = Array.from({ length: widest.starts.length }, () => 0);
   for (const s of all)
     s.buckets.forEach((b, i) => {
       const at = Math.floor(((s.starts[i] ?? 0) - startMs) / widest.widthMs);

@@ -1,7 +1,5 @@
 /** Spikes per API in a gathered log, each with the operation that made most of it. */
-import type { CountBucket, Gathered, OperationTally } from './collector.ts';
-import { limits } from './collector.ts';
-import type { ChartRange } from './result-builder.ts';
+import { type ChartRange, type CountBucket, type Gathered, limits, type OperationTally } from './gathered.ts';
 import { instant, type Spike } from './result.ts';
 import { findSpikes, type SpikeSpan } from './spikes.ts';
 import type { TimeBuckets } from './time-buckets.ts';

@@ -112,7 +112,7 @@ describe('forecast', () => {
       available: false,
       reason: 'the log spans 24 h; a daily season needs at least 2 days',
     });
-    const idle = forecastRequests({ startMs: dayStartMs, widthMs: hour, counts: new Array(96).fill(1) });
+    const idle = forecastRequests({ startMs: dayStartMs, widthMs: hour, counts: Array.from({ length: 96 }, () => 1) });
     expect(idle).toEqual({ available: false, reason: 'fewer than 48 requests a day show no season' });
   });
 });

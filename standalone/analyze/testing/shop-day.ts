@@ -1,7 +1,8 @@
 /** Traffic of a made-up shop for tests of the report: seeded, with hand-made verdicts where a test wants them. */
 import type { Contribution, Finding, Verdict } from '@picket/analyzer/verdict.ts';
 import { Action, Level, Mode, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
-import { type AnalyzeCollector, createCollector, type RunSummary, type SeenRequest } from '../collector.ts';
+import { type AnalyzeCollector, createCollector, type SeenRequest } from '../collector.ts';
+import type { RunSummary } from '../gathered.ts';
 import type { AnalyzeResult } from '../result.ts';
 
 export const api = 'default/shop-example-com';

@@ -1,0 +1,341 @@
+/** The engine behind `picket analyze`: the same identification, detection and scoring as live traffic, on a log's own time. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
+import { createAnalysis } from '@picket/analyzer/analysis.ts';
+import type { MatchValues } from '@picket/analyzer/decide/match.ts';
+import { TICK_MS } from '@picket/analyzer/engine/engine.ts';
+import { createEscrow } from '@picket/analyzer/identify/escrow.ts';
+import { createIdentifier, type Identifier } from '@picket/analyzer/identify/identifier.ts';
+import { createKeyRing } from '@picket/analyzer/identify/key-ring.ts';
+import { ValueKind } from '@picket/analyzer/identify/pseudonym.ts';
+import type { LogEntry } from '@picket/analyzer/logs/file-cursor.ts';
+import { inferFromLogs, type LogInference } from '@picket/analyzer/logs/infer.ts';
+import { LogInputError, type LogSet, openLogs } from '@picket/analyzer/logs/open.ts';
+import { starterManifests } from '@picket/analyzer/logs/starter-manifests.ts';
+import { F, Flag, methods, type ObservationBatch, Outcome, STRIDE } from '@picket/analyzer/observation.ts';
+import { createOperationRegistry } from '@picket/analyzer/operations/registry.ts';
+import { apiIdOf } from '@picket/analyzer/operations/template.ts';
+import type { CampaignTrait } from '@picket/analyzer/verdict.ts';
+import {
+  Action,
+  BehaviorSchema,
+  type CompiledPolicy,
+  CompiledPolicySchema,
+  Level,
+  Mode,
+  PrincipalKind,
+  ResponseSchema,
+  SafetySchema,
+} from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { systemClock } from '@picket/runtime/clock.ts';
+import { createLedger } from '@picket/runtime/ledger.ts';
+import type { Host } from '../host.ts';
+import { compileManifests } from '../up/compile-manifests.ts';
+import { type AnalyzeCollector, createCollector } from './collector.ts';
+import { createDryRun } from './dry-run.ts';
+import type { AnalyzeOptions } from './options.ts';
+import { createProgress, noProgress } from './progress.ts';
+import type { AnalyzeResult, ApiSummary } from './result.ts';
+import { UnusableInput } from './unusable-input.ts';
+
+/** Lines may be this much out of order before a tick closes over them. */
+const lagMs = 2_000;
+/** What the report supposes where no policy is given. */
+const assumedPolicy = 'the default responses (Tag at Elevated, Throttle at High, Deny at Critical), dry run';
+
+export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, host: Host): Promise<AnalyzeResult> {
+  const progress = { bytes: 0, total: null as number | null };
+  let bar = noProgress;
+  const logs = await open(options, stop, host, (p) => {
+    progress.bytes = p.bytesRead;
+    bar.update(p.bytesRead, p.records);
+  });
+  const total = logs.files.some((f) => f.sizeBytes === undefined)
+    ? null
+    : logs.files.reduce((sum, f) => sum + (f.sizeBytes ?? 0), 0);
+  const { policies, apis, notes, policyText } = await policiesFor(options, logs, host);
+  if (options.progress)
+    bar = createProgress({
+      totalBytes: total,
+      clock: systemClock,
+      tty: process.stderr.isTTY === true,
+      columns: process.stderr.columns ?? 80,
+      write: (text) => host.err(text),
+    });
+  const collector = createCollector();
+  const run = createRun(policies, options.workers ?? 0, collector);
+  try {
+    for await (const batch of logs.read()) {
+      for (const entry of batch) {
+        if (options.sinceMs !== undefined && entry.at < options.sinceMs) continue;
+        if (options.untilMs !== undefined && entry.at >= options.untilMs) continue;
+        if (run.take(entry, logs.files[entry.file]?.name ?? '')) await run.tick();
+      }
+    }
+    await run.finish();
+  } finally {
+    bar.end();
+    await run.close();
+  }
+  const report = logs.report();
+  if (report.accepted === 0) throw new UnusableInput(nothingRead(logs));
+  for (const sample of report.samples)
+    collector.onRejected({ line: sample.line, file: sample.file, reason: sample.reason });
+  const sampled = report.samples.reduce(
+    (counts, s) => counts.set(s.reason, (counts.get(s.reason) ?? 0) + 1),
+    new Map<string, number>(),
+  );
+  for (const [reason, count] of Object.entries(report.byReason))
+    for (let i = sampled.get(reason) ?? 0; i < (count ?? 0); i++) collector.onRejected({ line: 0, file: '', reason });
+  return collector.build({
+    inputs: report.files.map((f) => ({
+      file: f.name,
+      format: f.format,
+      lines: f.accepted + f.rejected,
+      bytes: logs.files.find((l) => l.name === f.name)?.sizeBytes ?? null,
+    })),
+    apis,
+    interrupted: report.aborted,
+    policy: policyText,
+    principalValue: (kind, pseudonym) => run.valueOf(kind as number as ValueKind, pseudonym),
+    traitValue: (trait) => run.traitOf(trait),
+    notes,
+  });
+}
+
+async function open(
+  options: AnalyzeOptions,
+  stop: AbortSignal,
+  host: Host,
+  onProgress: (p: { bytesRead: number; records: number }) => void,
+): Promise<LogSet> {
+  try {
+    return await openLogs({
+      paths: options.files,
+      cwd: host.cwd,
+      stdin: process.stdin,
+      ...(options.format === undefined ? {} : { format: options.format }),
+      signal: stop,
+      onProgress,
+    });
+  } catch (error) {
+    if (error instanceof LogInputError) throw new UnusableInput(error.message);
+    throw error;
+  }
+}
+
+function nothingRead(logs: LogSet): string {
+  const names = logs.files.map((f) => f.name).join(', ');
+  return `Nothing in ${names} is an access record; name the format with --format if it is one.`;
+}
+
+interface Policies {
+  policies: CompiledPolicy[];
+  apis: Omit<ApiSummary, 'requests'>[];
+  notes: string[];
+  policyText: string;
+}
+
+/** Policies as stated by manifests, else as inferred from the first records. */
+async function policiesFor(options: AnalyzeOptions, logs: LogSet, host: Host): Promise<Policies> {
+  if (options.manifests !== undefined) {
+    const { policies, problems } = await compileManifests(options.manifests, 'analyze');
+    for (const problem of problems) host.err(`${problem}\n`);
+    if (policies.length === 0) throw new UnusableInput(`No ProtectedAPI in ${options.manifests} is valid.`);
+    return {
+      policies: policies.map((p) => dryRun(p, false)),
+      apis: policies.map((p) => ({ name: p.api, hosts: p.hosts, source: 'manifests', facts: [] })),
+      notes: [],
+      policyText: 'the policies of the manifests, dry run',
+    };
+  }
+  const inference = await inferFromLogs(logs);
+  if (options.manifestsOut !== undefined) await writeManifests(options.manifestsOut, inference);
+  return {
+    policies: inference.apis.map((a) => dryRun(a.policy, true)),
+    apis: inference.apis.map((a) => ({
+      name: a.policy.api,
+      hosts: a.policy.hosts,
+      source: 'inferred',
+      facts: a.notes,
+    })),
+    notes: inference.notes,
+    policyText: assumedPolicy,
+  };
+}
+
+async function writeManifests(dir: string, inference: LogInference): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  for (const file of starterManifests(inference)) await writeFile(join(dir, file.name), file.content);
+}
+
+/** The policy as if it acted, so that the report can say what would have happened. A log has no day of baseline to wait for. */
+function dryRun(policy: CompiledPolicy, assumed: boolean): CompiledPolicy {
+  const behavior = policy.behavior ?? create(BehaviorSchema, {});
+  const responses =
+    behavior.responses.length > 0 && !assumed
+      ? behavior.responses
+      : [
+          create(ResponseSchema, { level: Level.ELEVATED, action: Action.TAG, forMs: 1_800_000n }),
+          create(ResponseSchema, {
+            level: Level.HIGH,
+            action: Action.THROTTLE,
+            forMs: 600_000n,
+            throttleRequestsPerMinute: 30,
+          }),
+          create(ResponseSchema, { level: Level.CRITICAL, action: Action.DENY, forMs: 900_000n }),
+        ];
+  return create(CompiledPolicySchema, {
+    ...policy,
+    behavior: {
+      ...behavior,
+      mode: Mode.DRY_RUN,
+      responses,
+      safety: assumed ? create(SafetySchema, { minBaselineMs: 1n }) : (behavior.safety ?? create(SafetySchema)),
+    },
+  });
+}
+
+interface Run {
+  /** True when a tick is due. */
+  take(entry: LogEntry, file: string): boolean;
+  tick(): Promise<void>;
+  finish(): Promise<void>;
+  close(): Promise<void>;
+  valueOf(kind: ValueKind, pseudonym: string): string | undefined;
+  traitOf(trait: CampaignTrait): string | undefined;
+}
+
+function createRun(policies: CompiledPolicy[], workers: number, collector: AnalyzeCollector): Run {
+  const escrow = createEscrow({ retain: 'all', capacityPerKind: 16_384 });
+  const registry = createOperationRegistry();
+  const identifier: Identifier = createIdentifier({
+    keys: createKeyRing((count) => randomBytes(count), 0),
+    operations: registry,
+    escrow,
+    ledger: createLedger(),
+  });
+  identifier.setPolicies(policies);
+  const valueOf = (kind: ValueKind, pseudonym: string): string | undefined =>
+    escrow.reveal(kind, Number.parseInt(pseudonym.slice(8), 16), Number.parseInt(pseudonym.slice(0, 8), 16))?.value;
+  const values: MatchValues = {
+    // Nothing is sent to an Envoy here: every principal counts as one that could be named.
+    keyOf: (kind, pseudonym) => ({
+      ok: true,
+      value: valueOf(kind as number as ValueKind, pseudonym) ?? pseudonym,
+      as: 'value',
+    }),
+    traitOf: (trait, pseudonym) =>
+      valueOf(trait === 'ja4' ? ValueKind.Ja4 : ValueKind.UserAgent, pseudonym) ?? pseudonym,
+  };
+  const analysis = createAnalysis({ workers, valuesOf: () => values });
+  for (const policy of policies) analysis.input({ kind: 'policy', policy });
+  const apiNames = new Map(policies.map((p) => [apiIdOf(p.api).lo, p.api]));
+  const dry = createDryRun();
+  let tickAt = Number.NEGATIVE_INFINITY;
+  let latest = Number.NEGATIVE_INFINITY;
+  let clean = true;
+
+  const runTick = async (at: number): Promise<void> => {
+    tickAt = at;
+    if (analysis.idle(at)) return;
+    const outcome = await analysis.run(analysis.closeTick(at));
+    for (const verdict of outcome.verdicts) collector.onVerdict(verdict);
+    for (const change of outcome.decisions) dry.apply(change);
+  };
+
+  return {
+    take(entry, file) {
+      const { batch } = analysis.engine;
+      if (clean) {
+        // Policies take effect after a first, empty tick.
+        clean = false;
+        latest = entry.at;
+        tickAt = Math.floor((entry.at - lagMs) / TICK_MS) * TICK_MS - TICK_MS;
+      }
+      if (identifier.identify(entry.record, batch, entry.at, 0) !== undefined) return false;
+      const base = (batch.length - 1) * STRIDE;
+      const seq = analysis.accept(base);
+      see(collector, batch, base, seq, entry, file, apiNames, registry, dry.meets(batch, base, entry.at));
+      latest = Math.max(latest, entry.at);
+      return latest - lagMs >= tickAt + TICK_MS;
+    },
+    tick: () => runTick(Math.floor((latest - lagMs) / TICK_MS) * TICK_MS),
+    async finish() {
+      if (!Number.isFinite(latest)) return;
+      // Twice: what keys told each other in the last tick arrives in the next.
+      const end = Math.ceil(latest / TICK_MS) * TICK_MS;
+      await runTick(end);
+      await runTick(end + TICK_MS);
+      await runTick(end + 2 * TICK_MS);
+      for (const verdict of analysis.verdicts()) collector.onVerdict(verdict);
+    },
+    close: () => analysis.close(),
+    valueOf,
+    traitOf(trait) {
+      switch (trait.trait) {
+        case 'address':
+          return valueOf(ValueKind.Address, trait.value);
+        case 'network':
+          return valueOf(ValueKind.Network, trait.value);
+        case 'userAgent':
+          return valueOf(ValueKind.UserAgent, trait.value);
+        case 'ja4':
+          return valueOf(ValueKind.Ja4, trait.value);
+        default:
+          return trait.value;
+      }
+    },
+  };
+}
+
+const principalFields: readonly [PrincipalKind, number, number][] = [
+  [PrincipalKind.ADDRESS, F.address, 0],
+  [PrincipalKind.NETWORK, F.network, 0],
+  [PrincipalKind.USER, F.user, 0],
+  [PrincipalKind.SESSION, F.session, 0],
+  [PrincipalKind.TOKEN, F.token, 0],
+  [PrincipalKind.APP, F.app, 0],
+];
+
+function see(
+  collector: AnalyzeCollector,
+  batch: ObservationBatch,
+  base: number,
+  seq: number,
+  entry: LogEntry,
+  file: string,
+  apiNames: ReadonlyMap<number, string>,
+  registry: ReturnType<typeof createOperationRegistry>,
+  acted: ReturnType<ReturnType<typeof createDryRun>['meets']>,
+): void {
+  const { u32, f64 } = batch;
+  const word = (field: number): number => u32[base + field] as number;
+  const hex = (field: number): string =>
+    word(field + 1)
+      .toString(16)
+      .padStart(8, '0') + word(field).toString(16).padStart(8, '0');
+  const kinds = word(F.kinds);
+  const operation = registry.byId(word(F.operation), word(F.operation + 1));
+  collector.onObservation({
+    seq,
+    eventAtMs: entry.at,
+    api: apiNames.get(word(F.api)) ?? '',
+    method: methods[kinds & 0xff] ?? 'OTHER',
+    template: (word(F.flags) & Flag.unknownOperation) !== 0 ? '' : (operation?.operation.template ?? ''),
+    status: word(F.status),
+    durationMs: f64[(base + F.durationMs) >> 1] as number,
+    responseBytes: f64[(base + F.responseBytes) >> 1] as number,
+    failedFlow: ((kinds >>> 16) & 0xff) === Outcome.failure,
+    signals: word(F.signals),
+    principals: principalFields
+      .filter(([, field]) => (word(field) | word(field + 1)) !== 0)
+      .map(([kind, field]) => ({ kind, pseudonym: hex(field) })),
+    acted,
+    file,
+    line: entry.line,
+    text: entry.raw,
+  });
+}

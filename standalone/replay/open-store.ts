@@ -1,0 +1,35 @@
+/** The store of another Picket's data folder: through its running engine, or with an engine of our own. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createClickHouseStore, type StoreEndpoint } from '@picket/analyzer/store/clickhouse-store.ts';
+import type { Logger } from '@picket/runtime/log.ts';
+import type { Host } from '../host.ts';
+import { type OpenStore, openStore } from '../up/store.ts';
+
+/** Written by `picket up` beside the store while its engine runs; 0600, for it holds the engine's password. */
+export const ENDPOINT_FILE = 'store-endpoint.json';
+
+export async function openStoreForReading(
+  options: { data: string; storeUrl?: string },
+  host: Pick<Host, 'env'>,
+  log: Logger,
+): Promise<OpenStore> {
+  const running = options.storeUrl ? undefined : await runningEngine(options.data);
+  if (!running) return await openStore(options, host, log);
+  const store = createClickHouseStore({ engine: 'embedded', endpoint: () => running });
+  const quiet = { info: () => {}, warn: () => {}, error: () => {} };
+  return { store, log: quiet, close: () => store.close() };
+}
+
+async function runningEngine(data: string): Promise<StoreEndpoint | undefined> {
+  let endpoint: StoreEndpoint;
+  try {
+    endpoint = JSON.parse(await readFile(join(data, ENDPOINT_FILE), 'utf8')) as StoreEndpoint;
+  } catch {
+    return undefined;
+  }
+  const store = createClickHouseStore({ engine: 'embedded', endpoint: () => endpoint, requestTimeoutMs: 2_000 });
+  const alive = await store.ping().catch(() => false);
+  await store.close();
+  return alive ? endpoint : undefined;
+}

@@ -1,0 +1,53 @@
+/** Policies as a running Picket would compile them from a folder, without running one. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { objectSchemas } from '@picket/crds/validate.ts';
+import { startOperator } from '@picket/operator/operator.ts';
+import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { createMemoryBus } from '@picket/runtime/bus/memory-bus.ts';
+import { systemClock } from '@picket/runtime/clock.ts';
+import { silentLogger } from '@picket/runtime/log.ts';
+import { openFolderStore } from '@picket/runtime/objects/folder-store.ts';
+import { formatProblem } from '@picket/runtime/objects/problem.ts';
+
+export interface CompiledManifests {
+  policies: CompiledPolicy[];
+  /** One line each. */
+  problems: string[];
+  /** Some object is not in force as written. */
+  broken: boolean;
+}
+
+export async function compileManifests(folder: string, fleet: string): Promise<CompiledManifests> {
+  const scratch = await mkdtemp(join(tmpdir(), 'picket-'));
+  const closing: (() => Promise<void>)[] = [() => rm(scratch, { recursive: true, force: true })];
+  try {
+    const objects = await openFolderStore({
+      folder,
+      stateFile: join(scratch, 'objects.json'),
+      schemas: objectSchemas,
+      clock: systemClock,
+      logger: silentLogger,
+    });
+    closing.push(() => objects.close());
+    const operator = await startOperator({
+      objects,
+      bus: createMemoryBus(),
+      clock: systemClock,
+      log: silentLogger,
+      random: Math.random,
+      listen: { host: '127.0.0.1', port: 0 },
+      fleet,
+    });
+    closing.push(() => operator.close());
+    const problems = objects.problems();
+    return {
+      policies: [...operator.policies().values()],
+      problems: problems.map(formatProblem),
+      broken: problems.some((p) => p.severity === 'Error'),
+    };
+  } finally {
+    for (const close of closing.reverse()) await close();
+  }
+}

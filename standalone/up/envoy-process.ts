@@ -1,0 +1,107 @@
+/** The Envoy that `picket up --envoy run` supervises: started with a bootstrap of ours, restarted when it dies. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access, mkdir, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { type BootstrapOptions, renderBootstrap, renderRoutesFile } from '@picket/operator/envoy/render/bootstrap.ts';
+import { writeFileAtomic } from '@picket/runtime/atomic-file.ts';
+import { PicketError } from '@picket/runtime/errors.ts';
+import type { Logger } from '@picket/runtime/log.ts';
+
+export interface SupervisedEnvoy {
+  pid(): number | undefined;
+  restarts(): number;
+  /** Flow routes follow the policies; Envoy takes the file over when it is replaced. */
+  setPolicies(policies: readonly CompiledPolicy[]): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const maxBackoffMs = 10_000;
+const stopGraceMs = 5_000;
+
+export async function startEnvoy(options: {
+  binary: string;
+  folder: string;
+  policies: readonly CompiledPolicy[];
+  bootstrap: BootstrapOptions;
+  log: Logger;
+}): Promise<SupervisedEnvoy> {
+  const { folder, log } = options;
+  await mkdir(join(folder, 'routes'), { recursive: true, mode: 0o700 });
+  const routesFile = join(folder, 'routes', 'routes.json');
+  const configFile = join(folder, 'bootstrap.json');
+  let routes = '';
+  const setPolicies = async (policies: readonly CompiledPolicy[]): Promise<void> => {
+    const next = JSON.stringify(renderRoutesFile(policies));
+    if (next === routes) return;
+    routes = next;
+    await writeFileAtomic(routesFile, next);
+  };
+  await setPolicies(options.policies);
+  const bootstrap = { ...options.bootstrap, listener: { ...options.bootstrap.listener, routesFile } };
+  await writeFile(configFile, JSON.stringify(renderBootstrap(options.policies, bootstrap), null, 2), { mode: 0o600 });
+
+  let child: ChildProcess | undefined;
+  let stopping = false;
+  let restarts = 0;
+  let backoffMs = 250;
+  let timer: NodeJS.Timeout | undefined;
+  const start = (): void => {
+    const startedAt = performance.now();
+    child = spawn(options.binary, ['-c', configFile, '--use-dynamic-base-id', '--log-level', 'warning'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      for (const line of text.trimEnd().split('\n')) log.debug('envoy', { line: line.slice(0, 500) });
+    });
+    child.on('error', (error) => log.error('Envoy did not start', { error }));
+    child.on('exit', (code, signal) => {
+      child = undefined;
+      if (stopping) return;
+      restarts++;
+      if (performance.now() - startedAt > 30_000) backoffMs = 250;
+      log.error('Envoy ended and is started again', { code, signal, inMs: backoffMs });
+      timer = setTimeout(start, backoffMs);
+      backoffMs = Math.min(maxBackoffMs, backoffMs * 2);
+    });
+  };
+  start();
+  return {
+    pid: () => child?.pid,
+    restarts: () => restarts,
+    setPolicies,
+    async stop() {
+      stopping = true;
+      clearTimeout(timer);
+      const running = child;
+      if (!running) return;
+      const gone = new Promise<void>((resolve) => running.once('exit', () => resolve()));
+      running.kill('SIGTERM');
+      const force = setTimeout(() => running.kill('SIGKILL'), stopGraceMs);
+      await gone;
+      clearTimeout(force);
+    },
+  };
+}
+
+/** The flag's binary, else that of the checkout, else the one in PATH. @throws PicketError NotFound */
+export async function findEnvoy(flag: string | undefined, checkout: string, path: string): Promise<string> {
+  const candidates = flag
+    ? [flag]
+    : [join(checkout, '.tools/bin/envoy'), ...path.split(delimiter).map((dir) => join(dir, 'envoy'))];
+  for (const candidate of candidates)
+    if (
+      await access(candidate, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return candidate;
+  throw new PicketError(
+    'NotFound',
+    flag
+      ? `--envoy-binary: ${flag} is no executable`
+      : 'no Envoy found: run "make tools", install envoy, or name one with --envoy-binary',
+  );
+}

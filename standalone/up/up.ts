@@ -1,0 +1,285 @@
+/** Operator and analyzer in one process over a folder of YAML: the composition behind `picket up`. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Analyzer, startAnalyzer } from '@picket/analyzer/analyzer.ts';
+import { createEscrow } from '@picket/analyzer/identify/escrow.ts';
+import { KeyRingError, loadOrCreateKeyRing } from '@picket/analyzer/identify/key-ring.ts';
+import { type AlsServer, startAlsServer } from '@picket/analyzer/ingest/als-server.ts';
+import { shapeHeaders } from '@picket/analyzer/observation.ts';
+import { createPublisher } from '@picket/analyzer/publish/publisher.ts';
+import { watchReviews } from '@picket/analyzer/publish/reviews.ts';
+import { createCheckpoints } from '@picket/analyzer/replay/checkpoint.ts';
+import { createStoreWriter } from '@picket/analyzer/store/writer.ts';
+import { objectSchemas } from '@picket/crds/validate.ts';
+import { ingressStatPrefix } from '@picket/operator/envoy/render/listener.ts';
+import { type Operator, startOperator } from '@picket/operator/operator.ts';
+import { createMemoryBus } from '@picket/runtime/bus/memory-bus.ts';
+import { connectNatsBus } from '@picket/runtime/bus/nats-bus.ts';
+import { systemClock } from '@picket/runtime/clock.ts';
+import { PicketError } from '@picket/runtime/errors.ts';
+import { createLedger } from '@picket/runtime/ledger.ts';
+import { createLogger, type Logger } from '@picket/runtime/log.ts';
+import { openFolderStore } from '@picket/runtime/objects/folder-store.ts';
+import { formatProblem } from '@picket/runtime/objects/problem.ts';
+import type { Host } from '../host.ts';
+import { type AdminServer, startAdmin } from './admin.ts';
+import { watchCompleteness } from './completeness.ts';
+import { openDecisionVault } from './decision-vault.ts';
+import { endpointOf, freePort } from './endpoint.ts';
+import { findEnvoy, startEnvoy } from './envoy-process.ts';
+import { openHistory } from './history.ts';
+import type { UpOptions } from './options.ts';
+import { openStore } from './store.ts';
+
+const checkpointIntervalMs = 30_000;
+const drainMs = 10_000;
+const maxFlowBodyBytes = 64 * 1024;
+
+/** Runs until a signal asks it to stop; resolves when everything is drained. */
+export async function up(options: UpOptions, host: Host): Promise<void> {
+  const clock = systemClock;
+  const log = createLogger({
+    level: options.logLevel,
+    format: options.logFormat,
+    clock,
+    destination: { write: (line) => host.err(line) },
+    component: 'standalone',
+    color: host.colour,
+  });
+  const stack: (() => Promise<void> | void)[] = [];
+  const onClose = (close: () => Promise<void> | void): void => void stack.push(close);
+  const stopped = new Promise<NodeJS.Signals>((resolve) => host.onStop(resolve));
+  let failure: unknown;
+  try {
+    await compose(options, host, log, onClose);
+    const signal = await stopped;
+    log.info('stopping', { signal });
+  } catch (error) {
+    failure = error;
+  }
+  for (const close of stack.reverse()) {
+    try {
+      await close();
+    } catch (error) {
+      log.error('stopped uncleanly', { error });
+      failure ??= error;
+    }
+  }
+  if (failure) throw failure;
+  log.info('stopped');
+}
+
+async function compose(
+  options: UpOptions,
+  host: Host,
+  log: Logger,
+  onClose: (close: () => Promise<void> | void) => void,
+): Promise<void> {
+  const clock = systemClock;
+  const data = (...parts: string[]): string => join(options.data, ...parts);
+  await mkdir(options.data, { recursive: true, mode: 0o700 });
+  const keys = keyRing(data('keys.json'), clock.now());
+  const ledger = createLedger();
+  const startedAt = clock.now();
+
+  const objects = await openFolderStore({
+    folder: options.manifests,
+    stateFile: data('objects.json'),
+    schemas: objectSchemas,
+    clock,
+    logger: log,
+  });
+  onClose(() => objects.close());
+  const closing = new AbortController();
+  onClose(() => closing.abort());
+  for (const problem of objects.problems()) log.warn('manifest problem', { problem: formatProblem(problem) });
+  objects.onProblems((problems) => {
+    for (const problem of problems) log.warn('manifest problem', { problem: formatProblem(problem) });
+  }, closing.signal);
+
+  const bus = options.natsUrl
+    ? await connectNatsBus({
+        servers: [options.natsUrl],
+        connection: {
+          ...(host.env['PICKET_NATS_USER'] ? { user: host.env['PICKET_NATS_USER'] } : {}),
+          ...(host.env['PICKET_NATS_PASSWORD'] ? { pass: host.env['PICKET_NATS_PASSWORD'] } : {}),
+          name: 'picket-standalone',
+        },
+        onTrouble: (what, error) => log.warn('bus trouble', { what, error }),
+      })
+    : createMemoryBus();
+  onClose(() => bus.close());
+  if (!options.natsUrl) {
+    const vault = await openDecisionVault({
+      path: data('decisions.sealed'),
+      secret: keys.contentSecret,
+      bus,
+      clock,
+      log,
+    });
+    onClose(() => vault.close());
+  }
+
+  const storage = await openStore(options, host, log);
+  onClose(() => storage.close());
+  const extent = await storage.store.extent();
+  const writer = createStoreWriter({
+    store: storage.store,
+    ledger,
+    clock,
+    log: storage.log,
+    runId: randomUUID(),
+    storedUpTo: extent.lastSeq,
+  });
+  onClose(() => writer.close(drainMs));
+
+  const tls =
+    options.tlsCert && options.tlsKey && options.tlsCa
+      ? { certificateFile: options.tlsCert, privateKeyFile: options.tlsKey, clientCaFile: options.tlsCa }
+      : undefined;
+  const envoyAdminPort = options.envoy === 'run' ? await freePort() : undefined;
+  const nodeId = `${options.fleet}-${hostname()}`;
+  const adminUrls = [
+    ...(envoyAdminPort ? [{ admin: `http://127.0.0.1:${envoyAdminPort}`, node: () => nodeId }] : []),
+    ...(options.envoyAdmin ? [{ admin: options.envoyAdmin, node: () => als?.streams()[0]?.nodeId }] : []),
+  ];
+  const completeness = watchCompleteness(adminUrls, clock);
+  onClose(() => completeness.close());
+
+  const publisher = createPublisher({ objects, bus, clock, ledger, log });
+  let analyzer: Analyzer | undefined;
+  let als: AlsServer | undefined;
+  let operator: Operator | undefined;
+  const history: { entries: number; done: boolean } = { entries: 0, done: options.history.length === 0 };
+  const admin: AdminServer = await startAdmin({
+    listen: options.adminListen,
+    ...(tls ? { tls } : {}),
+    objects,
+    ledger,
+    clock,
+    startedAt,
+    view: () => ({
+      analyzer,
+      history,
+      streams: als?.streams() ?? [],
+      envoys: operator?.envoys() ?? [],
+      completeness: completeness.report(),
+      store: writer.stats(),
+      listening: { als: als?.port, xds: operator?.xdsPort },
+    }),
+  });
+  onClose(() => admin.close());
+
+  analyzer = await startAnalyzer({
+    workers: options.workers,
+    keys,
+    escrow: createEscrow(),
+    store: storage.store,
+    writer,
+    checkpoints: createCheckpoints(data('checkpoints'), process.versions.node.split('.')[0] ?? ''),
+    checkpointIntervalMs,
+    bus,
+    publisher,
+    ledger,
+    clock,
+    log,
+    completeness: () => completeness.ratio(),
+  });
+  const running = analyzer;
+  onClose(() => running.close());
+  await watchReviews(objects, (verdict, disposition) => running.review(verdict, disposition), closing.signal);
+
+  const xds = endpointOf(options.xdsListen);
+  operator = await startOperator({
+    objects,
+    bus,
+    clock,
+    log,
+    random: Math.random,
+    listen: xds,
+    fleet: options.fleet,
+    ...(tls
+      ? { tls: { certificateFile: tls.certificateFile, keyFile: tls.privateKeyFile, clientCaFile: tls.clientCaFile } }
+      : {}),
+  });
+  const serving = operator;
+  onClose(() => serving.close());
+
+  if (!history.done) {
+    const past = await openHistory(options.history, host.cwd);
+    log.info('learning from history', { files: options.history });
+    await running.learn(past.records(), (records) => {
+      history.entries = records;
+    });
+    history.done = true;
+    log.info('history learned', { entries: history.entries, rejected: past.rejected() });
+  }
+
+  als = await startAlsServer({
+    listen: options.alsListen,
+    ...(tls ? { tls: { ...tls, fleets: { [options.fleet]: [options.fleet] } } } : {}),
+    onRecord(record, stream) {
+      const duration = Number.isNaN(record.durationMs) ? 0 : record.durationMs;
+      completeness.seen({ node: stream.nodeId, prefix: stream.logName }, record.startedAtMs + duration);
+      running.onRecord(record);
+    },
+    ledger,
+    clock,
+    random: Math.random,
+  });
+  const listening = als;
+  onClose(() => listening.close());
+
+  if (options.envoy === 'run' && envoyAdminPort) {
+    const envoy = await startEnvoy({
+      binary: await findEnvoy(options.envoyBinary, checkoutRoot, host.env['PATH'] ?? ''),
+      folder: data('envoy'),
+      policies: [...serving.policies().values()],
+      bootstrap: {
+        node: nodeId,
+        fleet: options.fleet,
+        admin: { host: '127.0.0.1', port: envoyAdminPort },
+        upstream: endpointOf(options.upstream ?? ''),
+        xds: { host: xds.host, port: serving.xdsPort },
+        als: { host: endpointOf(options.alsListen).host, port: als.port },
+        listener: {
+          address: endpointOf(options.listen),
+          logName: ingressStatPrefix,
+          trustedHops: options.trustedHops,
+          shapeHeaders,
+          maxFlowBodyBytes,
+          ...(options.jwtIssuer && options.jwtJwks
+            ? { jwt: { issuer: options.jwtIssuer, jwksFile: options.jwtJwks } }
+            : {}),
+        },
+      },
+      log,
+    });
+    const follow = setInterval(() => void envoy.setPolicies([...serving.policies().values()]), 500);
+    onClose(() => {
+      clearInterval(follow);
+      return envoy.stop();
+    });
+  }
+  admin.ready();
+  log.info('ready', {
+    als: als.port,
+    xds: serving.xdsPort,
+    admin: admin.port,
+    ...(options.envoy === 'run' ? { traffic: options.listen, upstream: options.upstream } : {}),
+  });
+}
+
+const checkoutRoot = join(dirname(fileURLToPath(import.meta.url)), '../..');
+
+function keyRing(path: string, now: number): ReturnType<typeof loadOrCreateKeyRing> {
+  try {
+    return loadOrCreateKeyRing(path, (count) => randomBytes(count), now);
+  } catch (error) {
+    if (error instanceof KeyRingError) throw new PicketError('InvalidConfig', error.message, { cause: error });
+    throw error;
+  }
+}
