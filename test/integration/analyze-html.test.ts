@@ -155,7 +155,7 @@ describe.skipIf(executablePath === undefined)('the HTML report in Chromium (skip
   it.each(['light', 'dark'] as const)('keeps text readable in %s: 4.5 to 1 and more', async (colorScheme) => {
     for (const name of ['attacked', 'quiet']) {
       const p = await open(name, { colorScheme });
-      const checked = (await p.evaluate(contrastScript)) as { ratio: number; text: string }[];
+      const checked = await p.evaluate<{ ratio: number; text: string }[]>(contrastScript);
       expect(checked.length).toBeGreaterThan(60);
       expect(checked.filter((c) => c.ratio < 4.5)).toEqual([]);
       await p.context().close();
