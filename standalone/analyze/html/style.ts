@@ -83,6 +83,7 @@ thead th { color: var(--muted); font-size: 12.5px; white-space: nowrap; border-b
 tbody tr:last-child > * { border-bottom: 0; }
 tbody th { min-width: 17ch; }
 table.sortable { min-width: 560px; }
+#principals table, #campaigns table, #spikes table { min-width: 860px; }
 #actions table, #reading table { max-width: 760px; }
 tbody tr:hover > * { background: var(--inset); }
 .n { text-align: right; white-space: nowrap; }
@@ -126,7 +127,7 @@ footer { color: var(--muted); font-size: 13px; padding: 0 0 40px; }
   body { background: #fff; } nav, #theme, .skip { display: none !important; }
   section, figure.chart { break-inside: avoid-page; border-color: #bbb; }
   section.long { break-inside: auto; } tr, li, details.who > summary, .timeline { break-inside: avoid; }
-  .scroll { overflow: visible; } table.sortable { min-width: 0; } th button::after { content: none; }
+  .scroll { overflow: visible; } section table.sortable { min-width: 0 !important; } th button::after { content: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;
