@@ -141,6 +141,16 @@ export function createPublisher(options: PublisherOptions): Publisher {
       .filter((v) => now - (live.get(keyOf(v))?.writtenAt ?? 0) >= perVerdictMs)
       .sort((a, b) => Number(Boolean(b.decision)) - Number(Boolean(a.decision)) || b.score - a.score);
 
+  /** One object that cannot be written holds up no other; the next change tries again. */
+  const attempt = async (act: () => Promise<void>): Promise<void> => {
+    try {
+      await act();
+    } catch (error) {
+      ledger.dropped('publish', 'store_refused');
+      log.warn('status not written', { error });
+    }
+  };
+
   const work = async (now: number): Promise<void> => {
     tokens = Math.min(writesPerSecond, tokens + ((now - refilledAt) * writesPerSecond) / 1000);
     refilledAt = now;
@@ -149,15 +159,15 @@ export function createPublisher(options: PublisherOptions): Publisher {
       pending.delete(keyOf(verdict));
       if (!wanted(verdict)) continue;
       tokens--;
-      await write(verdict, now);
+      await attempt(() => write(verdict, now));
     }
     for (const [key, next] of statuses) {
       if (tokens < 1) break;
       statuses.delete(key);
-      await writeStatus(key, next);
+      await attempt(() => writeStatus(key, next));
     }
     for (const { verdict } of [...live.values()])
-      if (now > verdict.expiresAt && !pending.has(keyOf(verdict))) await remove(verdict);
+      if (now > verdict.expiresAt && !pending.has(keyOf(verdict))) await attempt(() => remove(verdict));
   };
 
   return {
@@ -201,11 +211,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
     },
     async flush() {
       if (busy) return busy;
-      busy = work(clock.now())
-        .catch((error: unknown) => log.warn('status not written', { error }))
-        .finally(() => {
-          busy = undefined;
-        });
+      busy = work(clock.now()).finally(() => {
+        busy = undefined;
+      });
       return busy;
     },
     async close() {

@@ -15,7 +15,7 @@ export function verdictStatus(verdict: Verdict): RiskVerdictStatus {
   const share = (f: Finding): number =>
     verdict.score > 0 ? round((points.get(f.detector) ?? 0) / verdict.score, 3) : 0;
   return {
-    score: round(verdict.score, 1),
+    score: Math.round(verdict.score),
     level: levelNames[verdict.level],
     confidence: verdict.confidence,
     firstSeen: iso(verdict.firstSeen),
@@ -64,6 +64,7 @@ export function verdictStatus(verdict: Verdict): RiskVerdictStatus {
             expiresAt: iso(verdict.decision.expiresAt),
             policyRef: { name: nameOf(verdict.decision.policy) },
             revision: verdict.decision.policyRevision,
+            evidenceCompleteAt: iso(verdict.decision.evidenceCompleteAt),
           },
         }
       : {}),

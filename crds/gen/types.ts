@@ -943,6 +943,8 @@ export interface VerdictDecision {
   policyRef?: DecisionPolicyRef;
   /** Revision of the compiled policy. */
   revision?: string;
+  /** Completion of the last request of the evidence. */
+  evidenceCompleteAt?: string;
 }
 
 /** The policy that decided. */

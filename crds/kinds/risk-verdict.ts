@@ -135,6 +135,7 @@ const status = object('RiskVerdictStatus', 'The scored judgement.', {
         id: text('Id of the decision; Envoy names it in the details of a refused request.', 64),
         policyRef: localReference('DecisionPolicyRef', 'The policy that decided.'),
         revision: text('Revision of the compiled policy.', 64),
+        evidenceCompleteAt: instant('Completion of the last request of the evidence.'),
       },
     }),
     enforcement: enforcement({ programmedAt: instant('When all Envoys had acknowledged.') }),
