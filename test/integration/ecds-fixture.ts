@@ -164,7 +164,11 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   });
   const port = await envoy.listenerPort('ingress');
   const client = createHttpClient({ port });
-  await waitFor('all filters acknowledged', () => (fleet.envoys()[0]?.connected ? true : undefined), { everyMs: 10 });
+  await waitFor(
+    'identity rules acknowledged',
+    () => (fleet.policyProgramming('shop/orders').programmedEnvoys === 1 ? true : undefined),
+    { everyMs: 10 },
+  );
   const bucket = await bus.bucket(Bucket.decisions);
   const keyOf = (d: Decision) =>
     decisionKey({ fleet: d.fleet, ...parseApiName(d.api), kind: d.kind, pseudonym: d.pseudonym });

@@ -67,7 +67,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (contents.size <= maxVersions) break;
       contents.delete(oldest);
     }
-    pushedAt = clock.elapsed();
+    // An empty resource costs Envoy nothing, so the first decision after it need not wait.
+    if (ids.size > 0) pushedAt = clock.elapsed();
     if (encoded.hash !== served?.hash || served.revision < revision) {
       revision = Math.max(revision + 1, clock.now());
       served = { ...encoded, revision, version: formatVersion(revision, encoded.hash) };

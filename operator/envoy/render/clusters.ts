@@ -58,7 +58,10 @@ function clientTls(tls: ClientTls): Json {
       '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
       sni: tls.serverName,
       commonTlsContext: {
-        tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_3' },
+        // Node closes TLS connections that did not negotiate HTTP/2.
+        alpnProtocols: ['h2'],
+        // As a client Envoy stops at 1.2 unless told.
+        tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_3', tlsMaximumProtocolVersion: 'TLSv1_3' },
         tlsCertificates: [
           { certificateChain: { filename: tls.certificateFile }, privateKey: { filename: tls.keyFile } },
         ],
