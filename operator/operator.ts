@@ -15,7 +15,7 @@ import type { LoadedFeed } from './controllers/reputation-feed/decide.ts';
 import * as riskVerdict from './controllers/risk-verdict/controller.ts';
 import type { ServerTls } from './envoy/ecds/credentials.ts';
 import type { LayerLimits } from './envoy/ecds/layers.ts';
-import { type Fleet, type FleetMetrics, type Programmed, startFleet } from './envoy/fleet.ts';
+import { type DecisionStanding, type Fleet, type FleetMetrics, type Programmed, startFleet } from './envoy/fleet.ts';
 
 export interface OperatorOptions {
   objects: ObjectStore;
@@ -62,11 +62,12 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const policyBucket = await options.bus.bucket(Bucket.policy);
   const policies = new Map<string, CompiledPolicy>();
   const feeds = new Map<string, LoadedFeed>();
-  let cache: ObjectCache | undefined;
-  let queue: WorkQueue | undefined;
+  // Objects call back before the cache and the queue are there.
+  const late: { cache?: ObjectCache; queue?: WorkQueue } = {};
   let started = false;
   let statusTimer: NodeJS.Timeout | undefined;
   let programTimer: NodeJS.Immediate | undefined;
+  let standings: Standings | undefined;
 
   const fleet: Fleet = await startFleet({
     fleet: options.fleet,
@@ -84,6 +85,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
 
   /** Envoys said something: the statuses that speak of them are looked at again. */
   function refreshStatusSoon(): void {
+    standings = undefined;
     if (!started || statusTimer) return;
     statusTimer = setTimeout(() => {
       statusTimer = undefined;
@@ -92,14 +94,20 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     statusTimer.unref();
   }
 
+  /** What Envoys said of each decision, gathered once per change and not once per object. */
+  function standing(): Standings {
+    standings ??= groupStandings(fleet.decisions());
+    return standings;
+  }
+
   function addAll(kind: (typeof ownKinds)[number]): void {
-    for (const { metadata } of cache?.list(kind) ?? []) queue?.add(keyText({ kind, ...metadata }));
+    for (const { metadata } of late.cache?.list(kind) ?? []) late.queue?.add(keyText({ kind, ...metadata }));
   }
 
   /** An object changed: it and all that depend on it are looked at again. */
   function onObjectChange(key: ObjectKey): void {
-    if (!cache) return;
-    if (ownKinds.some((kind) => kind === key.kind)) queue?.add(keyText(key));
+    if (!late.cache) return;
+    if (ownKinds.some((kind) => kind === key.kind)) late.queue?.add(keyText(key));
     if (key.kind === 'RiskVerdict') return;
     if (key.kind === 'ConfigMap') addAll('ReputationFeed');
     addAll('ProtectedAPI');
@@ -134,7 +142,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
             fleet: options.fleet,
             reputation: (namespace) => reputationOf(feeds, namespace),
             programming: (api) => fleet.policyProgramming(api),
-            enforcement: (api) => enforcementOf(fleet, api),
+            enforcement: (api) => enforcementOf(standing().byApi.get(api) ?? [], connected(fleet)),
           },
           sinks,
           key,
@@ -144,7 +152,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         return behaviorPolicy.reconcile(
           {
             objects,
-            decisionsOf: (policy) => fleet.decisions().filter((decision) => decision.policy === policy),
+            decisionsOf: (policy) => standing().byPolicy.get(policy) ?? [],
             envoys: () => connected(fleet),
           },
           sinks,
@@ -155,7 +163,10 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         return riskVerdict.reconcile(
           {
             objects,
-            decisionOf: (api, verdict) => fleet.decisions().find((d) => d.api === api && d.verdict === verdict),
+            decisionOf: (api, verdict) =>
+              standing()
+                .byApi.get(api)
+                ?.find((d) => d.verdict === verdict),
           },
           sinks,
           key,
@@ -163,7 +174,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         );
       case 'PolicyExemption': {
         const againAt = await policyExemption.reconcile(objects, sinks, key, now);
-        if (againAt !== undefined) queue?.addAfter(text, againAt - now);
+        if (againAt !== undefined) late.queue?.addAfter(text, againAt - now);
         return;
       }
       case 'ReputationFeed': {
@@ -172,7 +183,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         const { loaded, againAt } = await reputationFeed.reconcile(objects, before, sinks, key, now);
         if (loaded) feeds.set(name, loaded);
         else feeds.delete(name);
-        if (againAt !== undefined) queue?.addAfter(text, againAt - now);
+        if (againAt !== undefined) late.queue?.addAfter(text, againAt - now);
         if (before?.reputation.digest !== loaded?.reputation.digest) addAll('ProtectedAPI');
         return;
       }
@@ -182,8 +193,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   }
 
   const objects = await watchObjects(store, stopping.signal, (key) => onObjectChange(key));
-  cache = objects;
-  queue = createWorkQueue({
+  late.cache = objects;
+  late.queue = createWorkQueue({
     process: (key) => reconcile(objects, key),
     onFailure: (key, error, retryMs) =>
       log.warn('reconcile failed', { key, error: error instanceof Error ? error.message : String(error), retryMs }),
@@ -192,7 +203,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   });
   // Lists first: what APIs compile refers to them.
   for (const kind of ['ReputationFeed', ...ownKinds] as const) addAll(kind);
-  await queue.idle();
+  await late.queue.idle();
   await removeForgotten();
   started = true;
   fleet.setPolicies([...policies.values()]);
@@ -206,12 +217,17 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         .map(({ metadata }) => policyKey({ namespace: metadata.namespace, api: metadata.name })),
     );
     const gone: string[] = [];
+    let synced: () => void = () => {};
+    const allSeen = new Promise<void>((resolve) => {
+      synced = resolve;
+    });
     const subscription = await policyBucket.watch({
       onEntry: (key, value) => {
         if (value && !known.has(key)) gone.push(key);
       },
-      onSynced() {},
+      onSynced: () => synced(),
     });
+    await allSeen;
     await subscription.stop();
     for (const key of gone) await policyBucket.delete(key);
   }
@@ -221,12 +237,12 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     policies: () => policies,
     programmed: (id) => fleet.programmed(id),
     envoys: () => fleet.envoys(),
-    settled: () => queue?.idle() ?? Promise.resolve(),
+    settled: () => late.queue?.idle() ?? Promise.resolve(),
     async close() {
       stopping.abort();
       clearTimeout(statusTimer);
       if (programTimer) clearImmediate(programTimer);
-      await queue?.close();
+      await late.queue?.close();
       await fleet.close();
     },
   };
@@ -239,13 +255,23 @@ function reputationOf(feeds: ReadonlyMap<string, LoadedFeed>, namespace: string)
     .map(([, feed]) => feed.reputation);
 }
 
-function enforcementOf(fleet: Fleet, api: string) {
-  const decisions = fleet.decisions().filter((decision) => decision.api === api);
-  const total = connected(fleet);
+interface Standings {
+  byApi: Map<string, DecisionStanding[]>;
+  byPolicy: Map<string, DecisionStanding[]>;
+}
+
+function groupStandings(decisions: DecisionStanding[]): Standings {
+  return {
+    byApi: Map.groupBy(decisions, (decision) => decision.api),
+    byPolicy: Map.groupBy(decisions, (decision) => decision.policy),
+  };
+}
+
+function enforcementOf(decisions: readonly DecisionStanding[], totalEnvoys: number) {
   return {
     active: decisions.filter((decision) => decision.programmedEnvoys > 0).length,
-    programmedEnvoys: decisions.length === 0 ? total : Math.min(...decisions.map((d) => d.programmedEnvoys)),
-    totalEnvoys: total,
+    programmedEnvoys: Math.min(totalEnvoys, ...decisions.map((decision) => decision.programmedEnvoys)),
+    totalEnvoys,
   };
 }
 

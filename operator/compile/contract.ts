@@ -117,12 +117,16 @@ function basePaths(document: Record<string, unknown>): string[] {
 
 function serverPath(server: Record<string, unknown>): string {
   const variables = isRecord(server['variables']) ? server['variables'] : {};
-  const url = String(server['url'] ?? '').replace(/\{([^{}]*)\}/g, (_, name: string) => {
+  const url = textOf(server['url']).replace(/\{([^{}]*)\}/g, (_, name: string) => {
     const variable = variables[name];
-    return isRecord(variable) ? String(variable['default'] ?? '') : '';
+    return isRecord(variable) ? textOf(variable['default']) : '';
   });
   const path = /^(?:[a-z][a-z0-9+.-]*:)?\/\/[^/]*(\/[^?#]*)?/i.exec(url);
   return cleanPath(path ? (path[1] ?? '') : (url.split(/[?#]/, 1)[0] ?? ''));
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
 
 function cleanPath(path: string): string {

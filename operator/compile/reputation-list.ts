@@ -110,7 +110,8 @@ function jsonValues(text: string): string[] | string {
     if (typeof entry === 'string' || typeof entry === 'number') return String(entry).trim();
     if (typeof entry !== 'object' || entry === null) return '';
     const record = entry as Record<string, unknown>;
-    return String(record[jsonFields.find((field) => field in record) ?? ''] ?? '').trim();
+    const value = record[jsonFields.find((field) => field in record) ?? ''];
+    return typeof value === 'string' || typeof value === 'number' ? String(value).trim() : '';
   });
 }
 

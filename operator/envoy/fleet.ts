@@ -1,4 +1,5 @@
-import type { Decision, EnvoyAck } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
+import { create, equals } from '@bufbuild/protobuf';
+import { type Decision, DecisionSchema, type EnvoyAck } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { Bus } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
@@ -103,10 +104,11 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const layers = createLayers(limits);
   let policies: readonly CompiledPolicy[] | undefined;
   let apis = new Map<string, CompiledPolicy>();
-  let decisionSet: DecisionSet | undefined;
   const problems = new Map<string, Programmed['problem']>();
   const programmedAt = new Map<string, number>();
-  let server: EcdsServer | undefined;
+  const placed = new Map<string, Decision>();
+  // Both call back before they are there to be asked.
+  const late: { server?: EcdsServer; decisions?: DecisionSet } = {};
 
   const acks: EnvoyAcks = await createEnvoyAcks({
     bus: options.bus,
@@ -125,9 +127,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
         render: (ids) => render(name, ids),
         publish() {
           metrics?.pushed(name);
-          server?.push(name);
+          late.server?.push(name);
         },
-        allAnswered: () => server?.allAnswered(name) ?? true,
+        allAnswered: () => late.server?.allAnswered(name) ?? true,
         changed: () => options.onChange(),
       }),
     );
@@ -135,7 +137,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
 
   function render(name: ResourceName, ids: ReadonlySet<string>) {
     if (name === 'picket.identify') return renderIdentify(policies ?? [], { ja4: options.ja4 });
-    const inForce = decisionSet?.inForce();
+    const inForce = late.decisions?.inForce();
     const decisions = [...ids].map((id) => inForce?.get(id)).filter((d) => d !== undefined);
     metrics?.held(name, decisions.length);
     return renderLayer(name, decisions, apis);
@@ -143,8 +145,8 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
 
   /** Decisions or policies changed: places every decision and pushes the layers that changed. */
   function replan(): void {
-    if (!policies || !decisionSet) return;
-    const inForce = decisionSet.inForce();
+    if (!policies || !late.decisions) return;
+    const inForce = late.decisions.inForce();
     const possible: Decision[] = [];
     problems.clear();
     for (const decision of inForce.values()) {
@@ -157,8 +159,24 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       problems.set(id, { reason: 'Capacity', message: 'the filters are full and higher scores come first' });
     }
     for (const id of programmedAt.keys()) if (!inForce.has(id)) programmedAt.delete(id);
-    wantLayers(layers.update(admitted));
+    wantLayers(layers.update(admitted, replacedIn(admitted)));
     options.onChange();
+  }
+
+  /** Decisions that ask something else of Envoy than they did under the same id before. */
+  function replacedIn(admitted: readonly Decision[]): Set<string> {
+    const replaced = new Set<string>();
+    const before = new Map(placed);
+    placed.clear();
+    for (const decision of admitted) {
+      const earlier = before.get(decision.id);
+      placed.set(decision.id, decision);
+      // Unchanged entries are the same objects, so the comparison is for the few that were written again.
+      if (earlier === undefined || earlier === decision || asksTheSame(earlier, decision)) continue;
+      replaced.add(decision.id);
+      programmedAt.delete(decision.id);
+    }
+    return replaced;
   }
 
   function wantLayers(changes: Map<LayerName, { grew: boolean }>): void {
@@ -169,15 +187,15 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   }
 
   function noteProgrammed(): void {
-    if (!decisionSet) return;
-    for (const id of decisionSet.inForce().keys()) {
+    if (!late.decisions) return;
+    for (const id of late.decisions.inForce().keys()) {
       if (programmedAt.has(id)) continue;
       const { programmed, total } = acks.holders(id);
       if (total > 0 && programmed === total) programmedAt.set(id, clock.now());
     }
   }
 
-  server = await startEcdsServer({
+  late.server = await startEcdsServer({
     host: options.listen.host,
     port: options.listen.port,
     ...(options.tls ? { tls: options.tls } : {}),
@@ -211,7 +229,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     onRefused(envoy, resource, hash, message) {
       const name = resource as ResourceName;
       metrics?.refused(name);
-      const words = describeRefusal(message, decisionSet?.inForce().values() ?? []);
+      const words = describeRefusal(message, late.decisions?.inForce().values() ?? []);
       log.warn('envoy refused a filter', { envoy, resource, error: words });
       acks.refused(envoy, name, words);
       publishers.get(name)?.refused(hash, words);
@@ -220,7 +238,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     onForeign: (envoy, reason) => log.warn('envoy turned away', { envoy, reason }),
   });
 
-  decisionSet = await watchDecisions({
+  late.decisions = await watchDecisions({
     bus: options.bus,
     fleet: options.fleet,
     clock,
@@ -234,7 +252,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   merge.unref();
 
   return {
-    port: server.port,
+    port: late.server.port,
     setPolicies(next) {
       const first = policies === undefined;
       policies = next;
@@ -246,7 +264,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     },
     programmed: standing,
     decisions: () =>
-      [...(decisionSet?.inForce().values() ?? [])].map(({ id, api, verdict, policy }) => ({
+      [...(late.decisions?.inForce().values() ?? [])].map(({ id, api, verdict, policy }) => ({
         ...{ id, api, verdict, policy },
         ...standing(id),
       })),
@@ -272,9 +290,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     envoys: () => acks.snapshot(),
     async close() {
       clearInterval(merge);
-      await decisionSet?.close();
+      await late.decisions?.close();
       for (const publisher of publishers.values()) publisher.close();
-      await server?.close();
+      await late.server?.close();
       acks.close();
     },
   };
@@ -290,7 +308,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   }
 
   function problemOf(decision: string, programmed: number, total: number): Programmed['problem'] {
-    if (!decisionSet?.inForce().has(decision)) {
+    if (!late.decisions?.inForce().has(decision)) {
       return { reason: 'NotInForce', message: 'no such decision is in force' };
     }
     const known = problems.get(decision);
@@ -305,6 +323,12 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     }
     return undefined;
   }
+}
+
+function asksTheSame(a: Decision, b: Decision): boolean {
+  const pick = ({ apiUid, kind, pseudonym, action, mode, level, throttleRequestsPerMinute, match }: Decision) =>
+    create(DecisionSchema, { apiUid, kind, pseudonym, action, mode, level, throttleRequestsPerMinute, match });
+  return equals(DecisionSchema, pick(a), pick(b));
 }
 
 function isLayer(name: ResourceName): name is LayerName {

@@ -165,7 +165,39 @@ describe('decisions on a real Envoy', () => {
     await stage.lift(tag);
   });
 
+  test('a decision that is tightened under its id takes effect, one that is only prolonged sends nothing', async () => {
+    const tag = decision({
+      id: 'dec-steps',
+      match: [user('climber')],
+      pseudonym: 'cccccccccccccccc',
+      action: Action.TAG,
+    });
+    await stage.decide(tag);
+    await stage.programmed(tag);
+    expect(await stage.get('/orders/1', { 'x-user': 'climber' })).toBe(200);
+    const denial = decision({ id: 'dec-steps', match: [user('climber')], pseudonym: 'cccccccccccccccc' });
+    await stage.decide(denial);
+    await expect.poll(() => stage.get('/orders/1', { 'x-user': 'climber' })).toBe(403);
+    const reloads = 'extension_config_discovery.http_filter.picket.decide.hot.config_reload';
+    const before = await stage.envoy.stat(reloads);
+    const prolonged = decision({
+      ...{ id: 'dec-steps', match: [user('climber')] },
+      pseudonym: 'cccccccccccccccc',
+      forMs: 900_000,
+    });
+    await stage.decide(prolonged);
+    const marker = decision({ id: 'dec-marker', kind: PrincipalKind.ADDRESS, match: [addresses('203.0.113.99')] });
+    await stage.decide(marker);
+    await stage.programmed(marker);
+    expect(before).toBeGreaterThan(0);
+    expect(await stage.envoy.stat(reloads)).toBe(before);
+    await stage.lift(marker);
+    await stage.lift(prolonged);
+  });
+
   test('observing tells Envoy nothing and a dry run changes nothing for anybody', async () => {
+    // What earlier tests lifted is gone from Envoy.
+    await expect.poll(async () => JSON.stringify(await stage.envoy.configDump())).not.toContain('dec-');
     const before = refusals(await stage.envoy.configDump());
     const observed = decision({ id: 'dec-observe', match: [user('watched')], mode: Mode.OBSERVE });
     const dry = decision({ id: 'dec-dry', match: [user('rehearsed')], mode: Mode.DRY_RUN });

@@ -56,8 +56,11 @@ export function admit(
  * the oldest move on. A moving decision stands in both layers until Envoy acknowledged the new place.
  */
 export interface Layers {
-  /** Takes the decisions in force; returns the layers whose content changed and whether any of them gained. */
-  update(decisions: readonly Decision[]): Map<LayerName, { grew: boolean }>;
+  /**
+   * Takes the decisions in force; returns the layers whose content changed and whether any of them gained. A decision
+   * in `replaced` says something new under its old id: it enters as a new one.
+   */
+  update(decisions: readonly Decision[], replaced?: ReadonlySet<string>): Map<LayerName, { grew: boolean }>;
   /** Envoys acknowledged this content of a layer. */
   settled(layer: LayerName, ids: ReadonlySet<string>): Map<LayerName, { grew: boolean }>;
   /** Moves the oldest of the warm layer on when it is too full; called at most once a minute. */
@@ -94,12 +97,12 @@ export function createLayers(limits: LayerLimits): Layers {
   }
 
   return {
-    update(decisions) {
+    update(decisions, replaced) {
       const changes = new Map<LayerName, { grew: boolean }>();
       const present = new Set(decisions.map((d) => d.id));
       for (const [layer, ids] of Object.entries(content) as [LayerName, Set<string>][]) {
         for (const id of ids) {
-          if (present.has(id)) continue;
+          if (present.has(id) && !replaced?.has(id)) continue;
           ids.delete(id);
           moving.delete(id);
           changes.set(layer, { grew: changes.get(layer)?.grew ?? false });
