@@ -5,6 +5,13 @@
  * This is the hot path; its measured cost is in `test/bench/identify.ts`.
  */
 import { type CompiledPolicy, type FlowType, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import {
+  classKey,
+  DENIAL_DETAILS_PREFIX,
+  layerNames,
+  RBAC_METADATA_NAMESPACE,
+  THROTTLE_CLASS_PREFIX,
+} from '@picket/proto/enforcement-metadata.ts';
 import type { DropReason, Ledger } from '@picket/runtime/ledger.ts';
 import { type AccessRecord, Feed } from '../ingest/access-record.ts';
 import { F, Flag, methods, type ObservationBatch, Signal } from '../observation.ts';
@@ -280,7 +287,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       batch.requestIds[batch.length - 1] = record.requestId;
       const methodNumber = methodNumbers.get(record.method) ?? 0;
       const method = methods[methodNumber] as string;
-      const refused = record.responseCodeDetails !== '' && record.responseCodeDetails.includes('dec-');
+      const refused = isRefusedByPicket(record);
       const accepted = !refused && record.status > 0 && record.status !== 401 && record.status !== 403;
       let flags = givenFlags;
 
@@ -391,4 +398,16 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
 /** Answers of a server that does not have, or does not show, what was asked for. */
 function isNotThere(status: number): boolean {
   return status === 404 || status === 403 || status === 400 || status === 405 || status === 410;
+}
+
+const classKeys = layerNames.map(classKey);
+
+/** Envoy names the decision in the details of a denial; a throttled request carries its class in metadata. */
+function isRefusedByPicket(record: AccessRecord): boolean {
+  if (record.status === 403) return record.responseCodeDetails.startsWith(DENIAL_DETAILS_PREFIX);
+  if (record.status !== 429) return false;
+  return classKeys.some((key) => {
+    const name = record.metadata(RBAC_METADATA_NAMESPACE, key);
+    return typeof name === 'string' && name.startsWith(THROTTLE_CLASS_PREFIX);
+  });
 }

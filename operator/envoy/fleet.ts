@@ -13,7 +13,8 @@ import { describeRefusal } from './ecds/refusal.ts';
 import { type EcdsServer, startEcdsServer } from './ecds/server.ts';
 import { renderLayer, whyUnprogrammable } from './render/decisions.ts';
 import { renderIdentify } from './render/identify.ts';
-import { type LayerName, layerNames, type ResourceName, resourceNames } from './render/names.ts';
+import { type LayerName, layerNames } from '@picket/proto/enforcement-metadata.ts';
+import { type ResourceName, resourceNames } from './render/names.ts';
 
 /** Counters and gauges of the filter server; label values are closed. */
 export interface FleetMetrics {

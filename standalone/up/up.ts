@@ -229,6 +229,8 @@ async function compose(
     ledger,
     clock,
     random: Math.random,
+    // Our own Envoy resolves addresses itself and so cannot be told a path by a client.
+    trustOriginalPath: options.envoy === 'run',
   });
   const listening = als;
   onClose(() => listening.close());

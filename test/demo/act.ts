@@ -24,6 +24,8 @@ export interface ActResult {
   toVerdictSeconds?: number;
   /** Seconds from complete evidence to the first refusal. */
   toRefusalSeconds?: number;
+  /** Seconds from complete evidence until every Envoy had acknowledged the decision. */
+  toProgrammedSeconds?: number;
   /** The evidence was complete before the live part. */
   evidenceInReplay: boolean;
   problem?: string;
@@ -67,6 +69,9 @@ export function resultOf(
     result.evidenceInReplay = completeAt < liveFrom;
     // Evidence that was complete before the live part cannot be acted on before its first live request.
     const actableAt = result.evidenceInReplay ? (attempts[0]?.sentAt ?? liveFrom) : completeAt;
+    const programmedAt = Date.parse(verdict?.status?.enforcement?.programmedAt ?? '');
+    if (programmedAt >= completeAt && !result.evidenceInReplay)
+      result.toProgrammedSeconds = (programmedAt - completeAt) / 1000;
     if (firstRefusal !== undefined) result.toRefusalSeconds = Math.max(0, firstRefusal.endedAt - actableAt) / 1000;
   }
   const problem = problemOf(result, attempts.length);
@@ -109,9 +114,8 @@ function decisionTime(verdict: RiskVerdict | undefined): number | undefined {
 }
 
 function evidenceCompleteAt(verdict: RiskVerdict | undefined): number | undefined {
-  // Finer than the resource's schema asks for: only the admin interface adds it.
-  const decision = verdict?.status?.decision as { evidenceCompleteAt?: string } | undefined;
-  return decision?.evidenceCompleteAt === undefined ? undefined : Date.parse(decision.evidenceCompleteAt);
+  const text = verdict?.status?.decision?.evidenceCompleteAt;
+  return text === undefined ? undefined : Date.parse(text);
 }
 
 function lastEndedBefore(attempts: readonly { endedAt: number }[], instant: number): number | undefined {

@@ -53,6 +53,8 @@ const calmMs = 14_000;
 const actTimeoutMs = 45_000;
 /** How long an attack goes on after its first refusal. */
 const aftermathMs = 4000;
+/** Longer than the five seconds between two status writes of one verdict. */
+const statusLagMs = 8_000;
 const leastUsers = 500;
 
 export async function tellStory(options: StoryOptions): Promise<StoryResult> {
@@ -208,8 +210,17 @@ async function playAct(act: Act, picket: Picket, ledger: TrafficLedger, stage: S
     await playing;
     driver.close();
   }
-  verdict = verdictOf(act, await picket.verdicts()) ?? verdict;
+  // Status is written at most every five seconds per verdict: what refused may be told a moment later.
+  for (const until = now() + statusLagMs; now() < until; await sleep(200, undefined, { signal })) {
+    verdict = verdictOf(act, await picket.verdicts()) ?? verdict;
+    if (isRefusing(verdict) && verdict?.status?.enforcement?.programmedAt !== undefined) break;
+  }
   return resultOf(act, verdict, ledger, liveFrom);
+}
+
+function isRefusing(verdict: RiskVerdict | undefined): boolean {
+  const action = verdict?.status?.decision?.action;
+  return action !== undefined && action !== 'Tag';
 }
 
 function startFigures(
@@ -262,6 +273,10 @@ function printAct(screen: Screen, act: ActResult): void {
     const replay = act.evidenceInReplay ? ' (evidence was complete in the replayed day)' : '';
     screen.line(`  times     ${span(act.toVerdictSeconds)} from first abuse to verdict${replay}`);
   }
+  if (act.toProgrammedSeconds !== undefined)
+    screen.line(
+      `            ${act.toProgrammedSeconds.toFixed(2)} s from complete evidence to its acknowledgement by Envoy`,
+    );
   if (act.toRefusalSeconds !== undefined) {
     const since = act.evidenceInReplay ? 'its first live request' : 'complete evidence';
     screen.line(`            ${act.toRefusalSeconds.toFixed(2)} s from ${since} to the first refusal`);

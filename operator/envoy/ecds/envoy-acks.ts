@@ -3,7 +3,8 @@ import { type EnvoyAck, EnvoyAckSchema } from '@picket/proto/gen/picket/decision
 import { ackKey, Bucket } from '@picket/proto/subjects.ts';
 import type { Bus, Bucket as BusBucket } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
-import { type LayerName, layerNames, type ResourceName } from '../render/names.ts';
+import { type LayerName, layerNames } from '@picket/proto/enforcement-metadata.ts';
+import type { ResourceName } from '../render/names.ts';
 
 /** What each Envoy of a fleet holds, by its own acknowledgements. */
 export interface EnvoyAcks {

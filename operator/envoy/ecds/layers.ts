@@ -1,6 +1,6 @@
 import type { Decision } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import { matchOfDecision } from '../render/decision-match.ts';
-import type { LayerName } from '../render/names.ts';
+import type { LayerName } from '@picket/proto/enforcement-metadata.ts';
 
 /** What one fleet's Envoys can hold; beyond it the lowest scores stay out. */
 export interface LayerLimits {

@@ -20,7 +20,8 @@ import {
   type Predicate,
   rbacAction,
 } from './matcher.ts';
-import { apiState, type LayerName, layerPrefix, typeUrls } from './names.ts';
+import { type LayerName, layerPrefix } from '@picket/proto/enforcement-metadata.ts';
+import { apiState, typeUrls } from './names.ts';
 import { throttleClass } from './throttle.ts';
 
 /** What a decision makes Envoy do with a request. Passes of the shadow matcher run in this order. */

@@ -13,10 +13,6 @@ export const resourceNames = [
 ] as const;
 export type ResourceName = (typeof resourceNames)[number];
 
-/** Resources that hold decisions. */
-export const layerNames = ['picket.address', 'picket.decide.hot', 'picket.decide.warm', 'picket.decide.cold'] as const;
-export type LayerName = (typeof layerNames)[number];
-
 /** Filters of Envoy's own configuration that act on what the layers classified; pushes never touch them. */
 export const limiterFilter = 'picket.limit';
 export const tagFilter = 'picket.tag';
@@ -30,19 +26,6 @@ export const ja4State = 'picket.ja4';
 
 /** Request header that tells the application what Picket thinks of the caller: a level in lower case. */
 export const riskHeader = 'x-picket-risk';
-
-/** Dynamic metadata namespace in which RBAC filters report. */
-export const rbacNamespace = 'envoy.filters.http.rbac';
-
-/** Prefix of the metadata keys and statistics of a layer. */
-export function layerPrefix(layer: LayerName): string {
-  return `${layer.replaceAll('.', '_')}_`;
-}
-
-/** Metadata key under which a layer leaves the class of a request. */
-export function classKey(layer: LayerName): string {
-  return `${layerPrefix(layer)}shadow_effective_policy_id`;
-}
 
 /** Clusters that reach Picket. */
 export const xdsCluster = 'picket-xds';

@@ -1,5 +1,6 @@
 import type { Json } from './matcher.ts';
-import { classKey, layerNames, rbacNamespace, riskHeader, tagFilter } from './names.ts';
+import { classKey, layerNames, RBAC_METADATA_NAMESPACE } from '@picket/proto/enforcement-metadata.ts';
+import { riskHeader, tagFilter } from './names.ts';
 
 const levels = ['elevated', 'high', 'critical', 'low'] as const;
 
@@ -29,7 +30,7 @@ export function renderTag(): Json {
 
 /** CEL: the level of the first layer with a tag; an empty value writes no header. */
 function levelExpression(): string {
-  const all = `metadata.filter_metadata['${rbacNamespace}']`;
+  const all = `metadata.filter_metadata['${RBAC_METADATA_NAMESPACE}']`;
   const steps = layerNames.map((layer) => {
     const key = `'${classKey(layer)}'`;
     const inLayer = levels.map((l) => `${all}[${key}].startsWith('tag-${l}.') ? '${l}' : `).join('');

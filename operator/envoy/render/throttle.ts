@@ -1,5 +1,6 @@
 import type { Json } from './matcher.ts';
-import { classKey, layerNames, limiterFilter, rbacNamespace } from './names.ts';
+import { classKey, layerNames, RBAC_METADATA_NAMESPACE, THROTTLE_CLASS_PREFIX } from '@picket/proto/enforcement-metadata.ts';
+import { limiterFilter } from './names.ts';
 
 /**
  * Rates the stationary limiter knows, requests per minute. The filter is part of Envoy's own configuration, so it must
@@ -17,7 +18,7 @@ export function throttleRate(requestsPerMinute: number): number {
 
 /** Class under which a layer puts a throttled request. */
 export function throttleClass(requestsPerMinute: number): string {
-  return `throttle-${throttleRate(requestsPerMinute)}`;
+  return `${THROTTLE_CLASS_PREFIX}${throttleRate(requestsPerMinute)}`;
 }
 
 /**
@@ -41,7 +42,7 @@ export function renderLimiter(): Json {
           {
             metadata: {
               descriptorKey: 'principal',
-              metadataKey: { key: rbacNamespace, path: [{ key: classKey(layer) }] },
+              metadataKey: { key: RBAC_METADATA_NAMESPACE, path: [{ key: classKey(layer) }] },
             },
           },
           {
@@ -51,7 +52,7 @@ export function renderLimiter(): Json {
                 '@type': 'type.googleapis.com/envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor',
                 descriptorKey: 'class',
                 skipIfError: true,
-                text: classExpression(`metadata.filter_metadata['${rbacNamespace}']['${classKey(layer)}']`),
+                text: classExpression(`metadata.filter_metadata['${RBAC_METADATA_NAMESPACE}']['${classKey(layer)}']`),
               },
             },
           },
@@ -68,5 +69,5 @@ export function renderLimiter(): Json {
 /** CEL: the class in front of the first dot when it is a throttle class, else "". */
 function classExpression(name: string): string {
   const chain = throttleRates.map((r) => `${name}.startsWith('${throttleClass(r)}.') ? '${throttleClass(r)}' : `);
-  return `${name}.startsWith('throttle-') ? (${chain.join('')}'') : ''`;
+  return `${name}.startsWith('${THROTTLE_CLASS_PREFIX}') ? (${chain.join('')}'') : ''`;
 }
