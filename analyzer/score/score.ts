@@ -41,7 +41,7 @@ const hysteresis = 5;
 /** Beyond this, more surprise is only arithmetic. */
 const maxSurprise = 20;
 /** Surprise beyond the alert threshold that closes 63 % of the gap to 100. */
-const scale = 6;
+const scale = 4.5;
 /** A finding corroborates from here on. */
 const corroborates = 3;
 
