@@ -4,11 +4,7 @@
  */
 import { create, fromBinary, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
-import {
-  type CompiledPolicy,
-  CompiledPolicySchema,
-  type PrincipalKind,
-} from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { type CompiledPolicy, CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { Bucket, decisionKey, parseApiName } from '@picket/proto/subjects.ts';
 import type { Bus, Bucket as BusBucket, Subscription } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
@@ -203,7 +199,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     const key = decisionKey({
       fleet: d.fleet,
       ...parseApiName(d.api),
-      kind: d.kind as PrincipalKind,
+      kind: d.kind,
       pseudonym: d.pseudonym,
     });
     const ttlMs = Number(d.expiresAtMs) - clock.now();
@@ -364,7 +360,7 @@ async function watchPolicies(
   bucket: BusBucket,
   onPolicy: (policy: CompiledPolicy | undefined, api: string) => void,
 ): Promise<Subscription> {
-  return await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     const keys = new Map<string, string>();
     const watching: Promise<Subscription> = bucket.watch({
       onEntry(key, value) {

@@ -8,7 +8,7 @@ import { TICK_MS } from './engine/engine.ts';
 import type { Identifier } from './identify/identifier.ts';
 import type { AccessRecord } from './ingest/access-record.ts';
 import type { SourceClocks } from './ingest/clock-skew.ts';
-import { F, Flag, type ObservationBatch } from './observation.ts';
+import { Flag, type ObservationBatch } from './observation.ts';
 
 export interface Intake {
   /** A finished request of a live feed. */
@@ -73,9 +73,4 @@ export function createIntake(options: {
       lastTickAt = at;
     },
   };
-}
-
-/** Event time of a record of a batch. */
-export function eventAtOf(batch: ObservationBatch, base: number): number {
-  return batch.f64[(base + F.eventAt) >> 1] as number;
 }

@@ -10,12 +10,6 @@ import { PrincipalKind } from './gen/picket/policy/v1/policy_pb.js';
 /** Key-value buckets. */
 export const Bucket = { policy: 'picket_policy', decisions: 'picket_decisions', acks: 'picket_acks' } as const;
 
-/** The streams behind the subjects, with what each captures. */
-export const Stream = {
-  events: { name: 'picket_events', subjects: ['picket.v1.*.*.>'] },
-  updates: { name: 'picket_updates', subjects: ['picket.v1.update.*'] },
-} as const;
-
 /** Second token after the version, of subjects that carry CloudEvents. */
 export const eventKinds = ['verdict', 'finding', 'decision', 'policy', 'loss'] as const;
 export type EventKind = (typeof eventKinds)[number];

@@ -2,7 +2,7 @@
 import {
   Action,
   type CompiledPolicy,
-  Level,
+  type Level,
   Mode,
   PrincipalKind,
   type Response,

@@ -1,5 +1,5 @@
 /** What a detector is, and what it sees of one update. */
-import type { CampaignTrait, DetectorId, Family } from '../verdict.ts';
+import type { DetectorId, Family } from '../verdict.ts';
 import type { ApiPopulation, Partial } from './population.ts';
 import type { WindowTable } from './window-table.ts';
 
@@ -79,6 +79,3 @@ export interface Detector {
 export type DetectorFactory = (
   close: (table: WindowTable, base: number, learn: (partial: Partial, kind: number) => void) => void,
 ) => Detector;
-
-/** A campaign trait with its value, for evidence. */
-export type { CampaignTrait };

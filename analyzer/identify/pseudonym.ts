@@ -87,8 +87,3 @@ function deriveKeys(ring: KeyRing, key: RingKey): SipKey[] {
 function derive(secret: Uint8Array, kind: ValueKind): SipKey {
   return new Uint32Array(hkdfSync('sha256', secret, new Uint8Array(0), `picket/pseudonym/v1/${kind}`, 16));
 }
-
-/** 16 hex digits, as findings, verdicts and objects show a pseudonym. */
-export function pseudonymHex(lo: number, hi: number): string {
-  return (hi >>> 0).toString(16).padStart(8, '0') + (lo >>> 0).toString(16).padStart(8, '0');
-}

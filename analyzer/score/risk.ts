@@ -1,5 +1,5 @@
 /** What the coordinator remembers of one principal under suspicion. Plain data: it is part of the checkpoint. */
-import { Level, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { Level, type PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { PrincipalFacts } from '../profile/principal-table.ts';
 import type { CampaignTrait, DecisionSummary, DetectorId, Finding } from '../verdict.ts';
 import { decayed, type Evidence } from './score.ts';

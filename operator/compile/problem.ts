@@ -1,5 +1,4 @@
 /** Why an object, or a part of it, could not be compiled: closed reasons, messages that name the field and the fix. */
-export type AcceptedReason = 'Accepted' | 'HostConflict' | 'NoHosts' | 'Invalid';
 export type ReferenceReason =
   | 'ResolvedRefs'
   | 'TargetNotFound'

@@ -1,5 +1,5 @@
 /** What decisions would have met: the matching that Envoy does, on observations, for "what would have happened". */
-import { Action, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { type Action, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { DecisionChange } from '@picket/analyzer/decide/coordinator.ts';
 import { F, type ObservationBatch } from '@picket/analyzer/observation.ts';
 import type { ActedOn } from './collector.ts';

@@ -99,7 +99,7 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
     apis,
     interrupted: report.aborted,
     policy: policyText,
-    principalValue: (kind, pseudonym) => run.valueOf(kind as number as ValueKind, pseudonym),
+    principalValue: (kind, pseudonym) => run.valueOf(kind as number, pseudonym),
     traitValue: (trait) => run.traitOf(trait),
     notes,
   });
@@ -224,7 +224,7 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
     // Nothing is sent to an Envoy here: every principal counts as one that could be named.
     keyOf: (kind, pseudonym) => ({
       ok: true,
-      value: valueOf(kind as number as ValueKind, pseudonym) ?? pseudonym,
+      value: valueOf(kind as number, pseudonym) ?? pseudonym,
       as: 'value',
     }),
     traitOf: (trait, pseudonym) =>

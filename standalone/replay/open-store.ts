@@ -15,7 +15,7 @@ export async function openStoreForReading(
   log: Logger,
 ): Promise<OpenStore> {
   const running = options.storeUrl ? undefined : await runningEngine(options.data);
-  if (!running) return await openStore(options, host, log);
+  if (!running) return openStore(options, host, log);
   const store = createClickHouseStore({ engine: 'embedded', endpoint: () => running });
   const quiet = { info: () => {}, warn: () => {}, error: () => {} };
   return { store, log: quiet, close: () => store.close() };

@@ -19,7 +19,7 @@ export function adminClient(url: string): AdminClient {
         { cause: error },
       );
     }
-    const body = (await response.json()) as unknown;
+    const body: unknown = await response.json();
     if (!response.ok) {
       const message = (body as { error?: string }).error ?? `status ${response.status}`;
       throw new PicketError(response.status === 404 ? 'NotFound' : 'InvalidObject', message);

@@ -128,14 +128,14 @@ async function route(request: IncomingMessage, options: AdminOptions, ready: boo
       name &&
       verb === 'review'
     )
-      return await review(request, options, namespace, name);
+      return review(request, options, namespace, name);
     throw new PicketError('NotFound', `nothing takes a POST at ${url.pathname}`);
   }
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return json({ error: 'only GET and POST are served' }, 405);
   switch (parts[0]) {
     case undefined:
-      return await renderHome(options, view, ready, request.headers.accept ?? '');
+      return renderHome(options, view, ready, request.headers.accept ?? '');
     case 'healthz':
       return { status: 200, type: 'text/plain', body: 'ok\n' };
     case 'readyz':
@@ -160,7 +160,7 @@ async function route(request: IncomingMessage, options: AdminOptions, ready: boo
     case 'loss':
       return json(options.ledger.snapshot());
     case 'objects':
-      return await objectsOf(options, parts.slice(3));
+      return objectsOf(options, parts.slice(3));
     default:
       throw new PicketError(
         'NotFound',
