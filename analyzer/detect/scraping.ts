@@ -10,7 +10,7 @@ import type { Detector, DetectorFactory } from './detector.ts';
 import { hasFlag, isAsset, isLogin, methodOf, statusOf } from './facts.ts';
 import { cellOf, SUMS } from './population.ts';
 import { normalSurprise } from './statistics.ts';
-import { WindowTable } from './window-table.ts';
+import { W, WindowTable } from './window-table.ts';
 
 const id = 'scraping';
 const DETECTOR = 4;
@@ -23,6 +23,8 @@ const Kept = { mean: 0, windows: 1, words: 2 } as const;
 const coverage = { mean: 1.8, deviation: 1.1, windows: 40 };
 const evenness = { mean: 1.5, deviation: 0.35, windows: 40 };
 const minReads = 40;
+/** A page fetches its parts evenly, too, but not for so long. */
+const evenAfterMs = 600_000;
 const minTargets = 30;
 /** Windows after which an application is also held against its own past. */
 const ownWindows = 12;
@@ -104,7 +106,7 @@ export const scraping: DetectorFactory = (close) => {
             surprise,
             normalSurprise((Math.log(targets) - (f32[base + table.kept + Kept.mean] as number)) / 0.5),
           );
-      } else if (shared < 2) {
+      } else if (shared < 2 && scene.at - (f64[(base + W.windowAt) >> 1] as number) >= evenAfterMs) {
         const even = normalOf(sums, at + 3, evenness);
         surprise += normalSurprise((even.mean - spreadOf(f32, own)) / even.deviation);
       }
