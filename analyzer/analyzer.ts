@@ -11,7 +11,7 @@ import type { Clock } from '@picket/runtime/clock.ts';
 import type { Ledger } from '@picket/runtime/ledger.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import { type AnalysisInput, type AnalysisOutcome, createAnalysis, type Disposition } from './analysis.ts';
-import type { DecisionChange } from './decide/coordinator.ts';
+import type { DecisionChange, DecisionEvent } from './decide/coordinator.ts';
 import type { MatchValues } from './decide/match.ts';
 import type { ClosedTick } from './engine/engine.ts';
 import type { Usage } from './engine/host.ts';
@@ -32,7 +32,14 @@ import type { Checkpoints } from './replay/checkpoint.ts';
 import { rerun } from './replay/rerun.ts';
 import type { Store } from './store/store.ts';
 import type { StoreWriter } from './store/writer.ts';
-import type { Verdict } from './verdict.ts';
+import type { DetectorId, Verdict } from './verdict.ts';
+
+/** What is only seen in passing; everything else can be asked for. */
+export interface AnalyzerMetrics {
+  tickTook(durationMs: number): void;
+  finding(detector: DetectorId): void;
+  decision(event: DecisionEvent): void;
+}
 
 export interface AnalyzerOptions {
   workers: number;
@@ -47,6 +54,7 @@ export interface AnalyzerOptions {
   ledger: Ledger;
   clock: Clock;
   log: Logger;
+  metrics: AnalyzerMetrics;
   /** Seen by expected requests of an API, where Envoy's own counters tell; undefined = unknown. */
   completeness(api: string): number | undefined;
 }
@@ -75,7 +83,7 @@ const tickPollMs = 40;
 const statusIntervalMs = 5_000;
 
 export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer> {
-  const { bus, clock, ledger, log, publisher, store, writer, checkpoints } = options;
+  const { bus, clock, ledger, log, metrics, publisher, store, writer, checkpoints } = options;
   const registry = createOperationRegistry();
   const identifier = createIdentifier({
     keys: options.keys,
@@ -147,7 +155,9 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   };
 
   const run = async (closed: ClosedTick): Promise<void> => {
+    const started = clock.elapsed();
     const outcome = await analysis.run(closed);
+    metrics.tickTook(clock.elapsed() - started);
     lastTickAt = outcome.at;
     emit(outcome, true);
     if (outcome.checkpointable && clock.now() - lastCheckpointAt >= options.checkpointIntervalMs) await checkpoint();
@@ -157,7 +167,10 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   const emit = (outcome: AnalysisOutcome, fresh: boolean): void => {
     if (fresh) {
       for (const input of outcome.inputs) writer.input({ seq: outcome.lastSeq, at: outcome.at, ...inputRow(input) });
-      for (const finding of outcome.findings) writer.finding(finding);
+      for (const finding of outcome.findings) {
+        writer.finding(finding);
+        metrics.finding(finding.detector);
+      }
     }
     for (const verdict of outcome.verdicts) {
       if (fresh) writer.verdict(verdict);
@@ -171,6 +184,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   };
 
   const recordDecision = (change: DecisionChange, outcome: AnalysisOutcome): void => {
+    metrics.decision(change.event);
     const d = change.decision;
     const row = {
       id: d.id,

@@ -9,7 +9,9 @@ mkdirSync(folder, { recursive: true });
 
 function labelText(definition: MetricDefinition): string {
   const labels = Object.entries(definition.labels ?? {});
-  return labels.map(([name, values]) => `\`${name}\`: ${values.join(', ')}`).join('<br>');
+  return labels
+    .map(([name, values]) => `\`${name}\`: ${values.length > 0 ? values.join(', ') : 'its name'}`)
+    .join('<br>');
 }
 
 writeFileSync(
@@ -35,7 +37,7 @@ writeFileSync(
     note,
     '# Errors and exit codes',
     '',
-    'Every failure has one code: in logs (`error.code`), in `picket_process_errors_total`, and as the exit code of a command.',
+    'Every failure has one code: in logs (`error.code`), and as the exit code of a command.',
     'Exit code 0 means that the command did what it was asked, also when SIGTERM ended it in good order.',
     '',
     '| exit code | error code | tried again | meaning |',

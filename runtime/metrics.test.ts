@@ -11,22 +11,23 @@ it('counts, sets and observes under the names of the catalogue', async () => {
   const metrics = createMetrics({ node: false });
   metrics.add('picket_detect_findings_total', { detector: 'scraping' });
   metrics.add('picket_detect_findings_total', { detector: 'scraping' }, 2);
-  metrics.set('picket_decide_decisions', { action: 'Deny', mode: 'Enforce' }, 3);
-  metrics.observe('picket_enforce_delivery_seconds', {}, 0.02);
+  metrics.set('picket_decide_decisions', { api: 'shop/orders', mode: 'Enforce' }, 3);
+  metrics.observe('picket_engine_tick_duration_seconds', {}, 0.02);
   expect(await lines(metrics, 'picket_detect')).toEqual(['picket_detect_findings_total{detector="scraping"} 3']);
   expect(await lines(metrics, 'picket_decide_decisions')).toEqual([
-    'picket_decide_decisions{action="Deny",mode="Enforce"} 3',
+    'picket_decide_decisions{api="shop/orders",mode="Enforce"} 3',
   ]);
-  expect(await lines(metrics, 'picket_enforce_delivery_seconds_bucket{le="0.025"}')).toEqual([
-    'picket_enforce_delivery_seconds_bucket{le="0.025"} 1',
+  expect(await lines(metrics, 'picket_engine_tick_duration_seconds_bucket{le="0.025"}')).toEqual([
+    'picket_engine_tick_duration_seconds_bucket{le="0.025"} 1',
   ]);
 });
 
 it('leaves out a gauge that nobody knows, because 0 would be a statement', async () => {
   const metrics = createMetrics({ node: false });
   expect(await lines(metrics, 'picket_ingest_completeness_ratio')).toEqual([]);
-  metrics.set('picket_ingest_completeness_ratio', {}, 0.9998);
-  expect(await lines(metrics, 'picket_ingest_completeness_ratio')).toEqual(['picket_ingest_completeness_ratio 0.9998']);
+  expect(await lines(metrics, 'picket_engine_principals')).toEqual([]);
+  metrics.set('picket_engine_principals', {}, 7);
+  expect(await lines(metrics, 'picket_engine_principals')).toEqual(['picket_engine_principals 7']);
 });
 
 it('forgets what a reader no longer reports', async () => {

@@ -4,6 +4,8 @@ export interface Host {
   err(text: string): void;
   env: NodeJS.ProcessEnv;
   cwd: string;
+  /** 0 ≤ x < 1; spreads retries, decides nothing. */
+  random(): number;
   /** Columns of the terminal; 80 where there is none. */
   columns: number;
   /** Standard output is a terminal and NO_COLOR is not set. */
@@ -27,6 +29,7 @@ export function processHost(): Host {
     err: (text) => void stderr.write(text),
     env: process.env,
     cwd: process.cwd(),
+    random: () => Math.random(),
     columns: stdout.columns ?? 80,
     colour: stdout.isTTY === true && !process.env['NO_COLOR'],
     onStop(stop) {

@@ -17,7 +17,7 @@ import type { FolderStore } from '@picket/runtime/objects/folder-store.ts';
 import type { StoredObject } from '@picket/runtime/objects/object-store.ts';
 import { renderHome } from './admin-page.ts';
 import { endpointOf } from './endpoint.ts';
-import { renderMetrics } from './metrics.ts';
+import type { ProcessMetrics } from './metrics.ts';
 
 export interface AdminView {
   analyzer: Analyzer | undefined;
@@ -34,6 +34,7 @@ export interface AdminOptions {
   tls?: TlsFiles;
   objects: FolderStore;
   ledger: Ledger;
+  metrics: ProcessMetrics;
   clock: Clock;
   startedAt: number;
   view(): AdminView;
@@ -143,7 +144,7 @@ async function route(request: IncomingMessage, options: AdminOptions, ready: boo
         ? { status: 200, type: 'text/plain', body: 'ready\n' }
         : { status: 503, type: 'text/plain', body: 'starting\n' };
     case 'metrics':
-      return { status: 200, type: 'text/plain; version=0.0.4', body: await renderMetrics(options, view) };
+      return { status: 200, type: options.metrics.contentType, body: await options.metrics.render(options, view) };
     case 'api':
       break;
     default:

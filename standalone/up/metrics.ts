@@ -1,64 +1,124 @@
-/** `/metrics`: figures that exist anyway, read when scraped. */
-import { Gauge, Registry } from 'prom-client';
+/** `/metrics`: counted in passing by analyzer and operator, or read from its source at the scrape. */
+import type { AnalyzerMetrics } from '@picket/analyzer/analyzer.ts';
+import type { Usage } from '@picket/analyzer/engine/host.ts';
+import type { FleetMetrics } from '@picket/operator/envoy/fleet.ts';
+import { Level } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import type { Ledger } from '@picket/runtime/ledger.ts';
+import { createMetrics, type LabelsOf, reportLedger, type Sample } from '@picket/runtime/metrics.ts';
 import type { AdminOptions, AdminView } from './admin.ts';
 
-export async function renderMetrics(options: AdminOptions, view: AdminView): Promise<string> {
-  const registry = new Registry();
-  const gauge = (name: string, help: string, values: [Record<string, string>, number][]): void => {
-    const labelNames = [...new Set(values.flatMap(([labels]) => Object.keys(labels)))];
-    const metric = new Gauge({ name: `picket_${name}`, help, labelNames, registers: [registry] });
-    for (const [labels, value] of values) metric.set(labels, value);
-  };
-  const ledger = options.ledger.snapshot();
-  const usage = await view.analyzer?.usage();
-  gauge(
-    'ingest_received_total',
-    'Requests received, by feed.',
-    Object.entries(ledger.byFeed).map(([feed, n]) => [{ feed }, n]),
+export interface ProcessMetrics {
+  analyzer: AnalyzerMetrics;
+  fleet: FleetMetrics;
+  /** Prometheus text format. */
+  render(options: AdminOptions, view: AdminView): Promise<string>;
+  contentType: string;
+}
+
+export function createProcessMetrics(ledger: Ledger): ProcessMetrics {
+  const metrics = createMetrics({ node: true });
+  reportLedger(metrics, ledger);
+  /** What the scrape that is being answered is about. */
+  let scrape: { options: AdminOptions; view: AdminView; usage: Usage | undefined } | undefined;
+
+  const { readFrom } = metrics;
+  const apis = () => scrape?.view.analyzer?.apis() ?? [];
+  const verdicts = () => scrape?.view.analyzer?.verdicts() ?? [];
+  const usageAs = (pick: (usage: Usage) => number) => () =>
+    scrape?.usage ? [{ labels: {}, value: pick(scrape.usage) }] : [];
+  const viewAs = (pick: (view: AdminView) => number) => () =>
+    scrape ? [{ labels: {}, value: pick(scrape.view) }] : [];
+
+  readFrom('picket_ingest_streams', () =>
+    scrape ? [{ labels: { feed: 'als' as const }, value: scrape.view.streams.length }] : [],
   );
-  gauge(
-    'ingest_dropped_total',
-    'Requests dropped, by stage and reason.',
-    ledger.byReason.map((d) => [{ stage: d.stage, reason: d.reason }, d.count]),
+  readFrom('picket_ingest_completeness_ratio', () =>
+    (scrape?.view.completeness ?? [])
+      .filter((report) => report.status === 'Known')
+      .map(({ node, prefix, ratio }) => ({ labels: { envoy: node, manager: prefix }, value: ratio })),
   );
-  gauge('store_stored_total', 'Requests acknowledged by the store.', [[{}, ledger.stored]]);
-  gauge('store_held', 'Requests that wait in a buffer.', [[{}, ledger.held]]);
-  gauge(
-    'ingest_completeness_ratio',
-    'Requests seen by requests that Envoy completed.',
-    view.completeness.filter((c) => c.status === 'Known').map((c) => [{ envoy: c.node, manager: c.prefix }, c.ratio]),
+  readFrom('picket_engine_lag_seconds', () => {
+    const at = scrape?.view.analyzer?.tick().at ?? 0;
+    return scrape && at > 0 ? [{ labels: {}, value: Math.max(0, scrape.options.clock.now() - at) / 1000 }] : [];
+  });
+  readFrom(
+    'picket_engine_principals',
+    usageAs((usage) => usage.profiles),
   );
-  gauge('ingest_streams', 'Open access log streams.', [[{}, view.streams.length]]);
-  gauge('enforce_envoys', 'Envoys connected for filters.', [[{}, view.envoys.filter((e) => e.connected).length]]);
-  if (usage) {
-    gauge('state_bytes', 'Memory of profiles and windows.', [[{}, usage.bytes]]);
-    gauge('state_principals', 'Principals with a profile.', [[{}, usage.profiles]]);
-    gauge('state_evicted_total', 'Profiles and windows that lost their place.', [[{}, usage.evicted]]);
-    gauge('state_refused_total', 'First sightings that got no profile.', [[{}, usage.refused]]);
-  }
-  const apis = view.analyzer?.apis() ?? [];
-  gauge(
-    'api_requests_total',
-    'Requests of an API since start.',
-    apis.map((a) => [{ api: a.api }, a.observations]),
+  readFrom(
+    'picket_engine_state_bytes',
+    usageAs((usage) => usage.bytes),
   );
-  gauge(
-    'api_requests_per_second',
-    'Requests per second, last five minutes.',
-    apis.map((a) => [{ api: a.api }, a.traffic?.requestsPerSecond ?? 0]),
+  readFrom(
+    'picket_engine_evicted_total',
+    usageAs((usage) => usage.evicted),
   );
-  gauge(
-    'api_decisions_in_force',
-    'Decisions in force.',
-    apis.map((a) => [{ api: a.api }, a.activity.acting]),
+  readFrom(
+    'picket_engine_refused_total',
+    usageAs((usage) => usage.refused),
   );
-  gauge(
-    'api_risk_score',
-    'Highest score among principals.',
-    apis.map((a) => [
-      { api: a.api },
-      Math.max(0, ...(view.analyzer?.verdicts() ?? []).filter((v) => v.api === a.api).map((v) => v.score)),
+  readFrom('picket_decide_verdicts', () =>
+    levels.map((level) => ({
+      labels: { level },
+      value: verdicts().filter((v) => Level[v.level] === level.toUpperCase()).length,
+    })),
+  );
+  readFrom('picket_decide_decisions', () =>
+    apis().flatMap(({ api, activity }): Sample<'picket_decide_decisions'>[] => [
+      { labels: { api, mode: 'Enforce' }, value: activity.acting },
+      { labels: { api, mode: 'DryRun' }, value: activity.wouldAct },
     ]),
   );
-  return await registry.metrics();
+  readFrom('picket_api_requests_total', () =>
+    apis().map(({ api, observations }) => ({ labels: { api }, value: observations })),
+  );
+  readFrom('picket_api_risk_score', () =>
+    apis().map(({ api }) => ({
+      labels: { api },
+      value: verdicts().reduce((most, v) => (v.api === api ? Math.max(most, v.score) : most), 0),
+    })),
+  );
+  readFrom(
+    'picket_store_failing_attempts',
+    viewAs((view) => view.store.failures),
+  );
+  readFrom('picket_store_records_dropped_total', () =>
+    Object.entries(scrape?.view.store.records ?? {}).map(([kind, { dropped }]) => ({
+      labels: { kind: kind as LabelsOf<'picket_store_records_dropped_total'>['kind'] },
+      value: dropped,
+    })),
+  );
+  readFrom(
+    'picket_enforce_envoys',
+    viewAs((view) => view.envoys.filter((envoy) => envoy.connected).length),
+  );
+  readFrom('picket_manifest_problems', () => {
+    const problems = scrape?.options.objects.problems() ?? [];
+    return (['Error', 'Warning'] as const).map((severity) => ({
+      labels: { severity },
+      value: problems.filter((problem) => problem.severity === severity).length,
+    }));
+  });
+
+  return {
+    analyzer: {
+      tickTook: (durationMs) => metrics.observe('picket_engine_tick_duration_seconds', {}, durationMs / 1000),
+      finding: (detector) => metrics.add('picket_detect_findings_total', { detector }),
+      decision: (event) => metrics.add('picket_decide_changes_total', { event }),
+    },
+    fleet: {
+      pushed: (resource) => metrics.add('picket_enforce_pushes_total', { resource }),
+      accepted: (resource) => metrics.add('picket_enforce_answers_total', { resource, answer: 'ack' }),
+      refused: (resource) => metrics.add('picket_enforce_answers_total', { resource, answer: 'nack' }),
+      held: (layer, decisions) => metrics.set('picket_enforce_held_decisions', { layer }, decisions),
+      malformedDecision: () => metrics.add('picket_enforce_malformed_total', {}),
+    },
+    async render(options, view) {
+      scrape = { options, view, usage: await view.analyzer?.usage() };
+      return metrics.text();
+    },
+    contentType: metrics.contentType,
+  };
 }
+
+const levels = ['None', 'Low', 'Elevated', 'High', 'Critical'] as const;

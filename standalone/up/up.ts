@@ -31,6 +31,7 @@ import { openDecisionVault } from './decision-vault.ts';
 import { endpointOf, freePort } from './endpoint.ts';
 import { findEnvoy, startEnvoy } from './envoy-process.ts';
 import { openHistory } from './history.ts';
+import { createProcessMetrics } from './metrics.ts';
 import type { UpOptions } from './options.ts';
 import { openStore } from './store.ts';
 
@@ -52,20 +53,20 @@ export async function up(options: UpOptions, host: Host): Promise<void> {
   const stack: (() => Promise<void> | void)[] = [];
   const onClose = (close: () => Promise<void> | void): void => void stack.push(close);
   const stopped = new Promise<NodeJS.Signals>((resolve) => host.onStop(resolve));
-  let failure: unknown;
+  let failure: Error | undefined;
   try {
     await compose(options, host, log, onClose);
     const signal = await stopped;
     log.info('stopping', { signal });
   } catch (error) {
-    failure = error;
+    failure = asError(error);
   }
   for (const close of stack.reverse()) {
     try {
       await close();
     } catch (error) {
       log.error('stopped uncleanly', { error });
-      failure ??= error;
+      failure ??= asError(error);
     }
   }
   if (failure) throw failure;
@@ -83,6 +84,7 @@ async function compose(
   await mkdir(options.data, { recursive: true, mode: 0o700 });
   const keys = keyRing(data('keys.json'), clock.now());
   const ledger = createLedger();
+  const metrics = createProcessMetrics(ledger);
   const startedAt = clock.now();
 
   const objects = await openFolderStore({
@@ -142,38 +144,38 @@ async function compose(
       : undefined;
   const envoyAdminPort = options.envoy === 'run' ? await freePort() : undefined;
   const nodeId = `${options.fleet}-${hostname()}`;
+  // Started one after the other, and asked by what is started before.
+  const late: { analyzer?: Analyzer; als?: AlsServer; operator?: Operator } = {};
   const adminUrls = [
     ...(envoyAdminPort ? [{ admin: `http://127.0.0.1:${envoyAdminPort}`, node: () => nodeId }] : []),
-    ...(options.envoyAdmin ? [{ admin: options.envoyAdmin, node: () => als?.streams()[0]?.nodeId }] : []),
+    ...(options.envoyAdmin ? [{ admin: options.envoyAdmin, node: () => late.als?.streams()[0]?.nodeId }] : []),
   ];
   const completeness = watchCompleteness(adminUrls, clock);
   onClose(() => completeness.close());
 
   const publisher = createPublisher({ objects, bus, clock, ledger, log });
-  let analyzer: Analyzer | undefined;
-  let als: AlsServer | undefined;
-  let operator: Operator | undefined;
   const history: { entries: number; done: boolean } = { entries: 0, done: options.history.length === 0 };
   const admin: AdminServer = await startAdmin({
     listen: options.adminListen,
     ...(tls ? { tls } : {}),
     objects,
     ledger,
+    metrics,
     clock,
     startedAt,
     view: () => ({
-      analyzer,
+      analyzer: late.analyzer,
       history,
-      streams: als?.streams() ?? [],
-      envoys: operator?.envoys() ?? [],
+      streams: late.als?.streams() ?? [],
+      envoys: late.operator?.envoys() ?? [],
       completeness: completeness.report(),
       store: writer.stats(),
-      listening: { als: als?.port, xds: operator?.xdsPort },
+      listening: { als: late.als?.port, xds: late.operator?.xdsPort },
     }),
   });
   onClose(() => admin.close());
 
-  analyzer = await startAnalyzer({
+  const running = await startAnalyzer({
     workers: options.workers,
     keys,
     escrow: createEscrow(),
@@ -186,26 +188,28 @@ async function compose(
     ledger,
     clock,
     log,
+    metrics: metrics.analyzer,
     completeness: () => completeness.ratio(),
   });
-  const running = analyzer;
+  late.analyzer = running;
   onClose(() => running.close());
   await watchReviews(objects, (verdict, disposition) => running.review(verdict, disposition), closing.signal);
 
   const xds = endpointOf(options.xdsListen);
-  operator = await startOperator({
+  const serving = await startOperator({
     objects,
     bus,
     clock,
     log,
-    random: Math.random,
+    random: host.random,
     listen: xds,
     fleet: options.fleet,
+    metrics: metrics.fleet,
     ...(tls
       ? { tls: { certificateFile: tls.certificateFile, keyFile: tls.privateKeyFile, clientCaFile: tls.clientCaFile } }
       : {}),
   });
-  const serving = operator;
+  late.operator = serving;
   onClose(() => serving.close());
 
   if (!history.done) {
@@ -218,7 +222,7 @@ async function compose(
     log.info('history learned', { entries: history.entries, rejected: past.rejected() });
   }
 
-  als = await startAlsServer({
+  const listening = await startAlsServer({
     listen: options.alsListen,
     ...(tls ? { tls: { ...tls, fleets: { [options.fleet]: [options.fleet] } } } : {}),
     onRecord(record, stream) {
@@ -228,11 +232,11 @@ async function compose(
     },
     ledger,
     clock,
-    random: Math.random,
+    random: host.random,
     // Our own Envoy resolves addresses itself and so cannot be told a path by a client.
     trustOriginalPath: options.envoy === 'run',
   });
-  const listening = als;
+  late.als = listening;
   onClose(() => listening.close());
 
   if (options.envoy === 'run' && envoyAdminPort) {
@@ -246,7 +250,7 @@ async function compose(
         admin: { host: '127.0.0.1', port: envoyAdminPort },
         upstream: endpointOf(options.upstream ?? ''),
         xds: { host: xds.host, port: serving.xdsPort },
-        als: { host: endpointOf(options.alsListen).host, port: als.port },
+        als: { host: endpointOf(options.alsListen).host, port: listening.port },
         listener: {
           address: endpointOf(options.listen),
           logName: ingressStatPrefix,
@@ -268,11 +272,15 @@ async function compose(
   }
   admin.ready();
   log.info('ready', {
-    als: als.port,
+    als: listening.port,
     xds: serving.xdsPort,
     admin: admin.port,
     ...(options.envoy === 'run' ? { traffic: options.listen, upstream: options.upstream } : {}),
   });
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
 const checkoutRoot = join(dirname(fileURLToPath(import.meta.url)), '../..');
