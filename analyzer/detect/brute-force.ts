@@ -15,8 +15,21 @@ import { WindowTable } from './window-table.ts';
 const id = 'bruteForce';
 const DETECTOR = 0;
 
-/** Sources: failures since the last success, attempts without a known outcome, blamed failures and for which surprise. */
-const O = { run: 0, unknown: 1, blamed: 2, blame: 3, attempts: 4, successes: 5, words: 6 } as const;
+/**
+ * Sources: last attempt (f64), failures since the last success, attempts without a known outcome, blamed failures and
+ * for which surprise, and attempts right after another.
+ */
+const O = {
+  triedAt: 0,
+  run: 2,
+  unknown: 3,
+  blamed: 4,
+  blame: 5,
+  attempts: 6,
+  successes: 7,
+  fast: 8,
+  words: 10,
+} as const;
 /** Accounts: networks of successful logins (kept); failures since the last success, sources that failed. */
 const A = { known: DISTINCT_WORDS, run: 0, sources: 2, words: 2 + DISTINCT_WORDS } as const;
 
@@ -24,6 +37,11 @@ const A = { known: DISTINCT_WORDS, run: 0, sources: 2, words: 2 + DISTINCT_WORDS
 const prior = { mean: 0.35, count: 60, strength: 30 };
 /** Attempts whose outcome nothing tells: most of them are ordinary logins, so a run says far less. */
 const unknownOutcome = { mean: 0.6, strength: 20 };
+/** Nobody reads the answer and types again this fast; a form that is sent twice is one such attempt. */
+const typingMs = 1_500;
+/** What each attempt at that pace says of a program beyond its count, and the most that pace can say. */
+const perFast = 0.55;
+const maxPace = 4;
 /** Failures on an attacked account that make a source part of the attack. */
 const minBlamed = 3;
 
@@ -125,21 +143,29 @@ export const bruteForce: DetectorFactory = (close) => {
         const own = base + table.own;
         f32[own + O.attempts] = (f32[own + O.attempts] as number) + 1;
         table.sample(base, scene.seq);
+        const startedAt = scene.f64[(scene.record + F.startedAt) >> 1] as number;
+        const triedAt = table.slab.f64[(own + O.triedAt) >> 1] as number;
+        table.slab.f64[(own + O.triedAt) >> 1] = startedAt;
         if (outcome === Outcome.success) {
           f32[own + O.run] = 0;
+          f32[own + O.fast] = 0;
           f32[own + O.successes] = (f32[own + O.successes] as number) + 1;
           continue;
         }
         const field = outcome === Outcome.unknown ? O.unknown : O.run;
         const run = (f32[own + field] as number) + 1;
         f32[own + field] = run;
+        // Pace tells of one program; the attempts of several people interleave.
+        if (scene.sharedBy < 2 && triedAt !== 0 && Math.abs(startedAt - triedAt) <= typingMs)
+          f32[own + O.fast] = (f32[own + O.fast] as number) + 1;
+        const pace = Math.min(maxPace, perFast * Math.max(0, (f32[own + O.fast] as number) - 1));
         const model = outcome === Outcome.unknown ? unknownOutcome : { mean, strength: prior.strength };
         // Several people behind one address each bring their own failures; successes in between end a run anyway.
         const share = run / Math.max(1, scene.sharedBy);
         scene.say(table, base, {
           detector: id,
           family: 'identity',
-          surprise: betaGeometricSurprise(share, model.mean, model.strength),
+          surprise: betaGeometricSurprise(share, model.mean, model.strength) + pace,
           observed: run,
           expected: model.mean / (1 - model.mean),
           unit:

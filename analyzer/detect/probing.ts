@@ -1,6 +1,7 @@
 /**
  * Scanners and forced browsing: distinct things asked for that are not there, and requests whose content no ordinary
- * client sends. A page with broken links is the same few for everybody; a word list is many, each once.
+ * client sends. Links that are gone come with a page that names them, among pages that are there; a word list is many
+ * that nothing links to, each once, faster than anybody types.
  */
 import { F, Flag, Signal } from '../observation.ts';
 import { Key } from '../engine/key-kind.ts';
@@ -15,13 +16,49 @@ import { WindowTable } from './window-table.ts';
 const id = 'probing';
 const DETECTOR = 7;
 
-const O = { requests: 0, hits: 1, missing: 2, hostile: 2 + DISTINCT_WORDS, words: 2 + 2 * DISTINCT_WORDS } as const;
+/** Last miss (f64), counts, and the sets of missing paths and hostile targets. */
+const O = {
+  missedAt: 0,
+  requests: 2,
+  hits: 3,
+  /** Requests that were served since the first miss. */
+  served: 4,
+  /** Weight of the distinct missing paths and of the distinct hostile targets. */
+  gone: 5,
+  bad: 6,
+  /** Misses that nothing linked to, right after another. */
+  fast: 7,
+  /** Refused requests right after another, under another user agent. */
+  switches: 8,
+  agent: 9,
+  missing: 10,
+  hostile: 10 + DISTINCT_WORDS,
+  words: 10 + 2 * DISTINCT_WORDS,
+} as const;
 
 /** One more missing path, one more hostile request, per window, before anything is known. */
-const missing = { mean: 0.25, count: 60, strength: 16 };
-const hostile = { mean: 0.015, count: 200, strength: 12 };
-/** A scanner that names itself counts as this many hostile requests once. */
-const toolWeight = 2;
+const missing = { mean: 0.25, count: 60, strength: 16, most: 0.5 };
+const hostile = { mean: 0.015, count: 200, strength: 12, most: 0.2 };
+
+/** A missing path that a page links to, or whose operation exists and may answer 404 for "none". */
+const linkedWeight = 0.2;
+/** Among served requests a miss counts by its share, down to this much. */
+const leastShare = 0.3;
+/** Nobody follows dead bookmarks this fast, or changes browsers. */
+const fastMs = 2_000;
+const switchMs = 3_000;
+const perFast = 0.25;
+const perSwitch = 0.5;
+const maxPace = 3;
+const maxSwitches = 4;
+
+/** Payloads with no use but an attack weigh more than places that only may be one. */
+const weights: readonly (readonly [signals: number, weight: number])[] = [
+  [Signal.exploitPath | Signal.codeInjection | Signal.openProxy, 3],
+  [Signal.knownTool, 2.5],
+  [Signal.sqlInjection | Signal.pathTraversal | Signal.scriptInjection, 2],
+  [Signal.sensitiveFile, 1.5],
+];
 
 const windowMs = 3_600_000;
 
@@ -33,12 +70,14 @@ export const probing: DetectorFactory = (close) => {
     maxSlots: 16_384,
     onClose: (t, base) =>
       close(t, base, (partial, kind) => {
-        const { u32 } = t.slab;
+        const { f32 } = t.slab;
+        const own = base + t.own;
         const at = cellOf(DETECTOR, kind) * SUMS;
         const sums = partial.sums;
         sums[at] = (sums[at] as number) + 1;
-        sums[at + 1] = (sums[at + 1] as number) + countDistinct(u32, base + t.own + O.missing);
-        sums[at + 2] = (sums[at + 2] as number) + countDistinct(u32, base + t.own + O.hostile);
+        sums[at + 1] = (sums[at + 1] as number) + (f32[own + O.gone] as number);
+        // Hostile only in looks is what the site answers; what it refuses stays hostile, however many try.
+        sums[at + 2] = (sums[at + 2] as number) + Math.min(f32[own + O.hits] as number, f32[own + O.bad] as number);
       }),
   });
   const detector: Detector = {
@@ -48,51 +87,106 @@ export const probing: DetectorFactory = (close) => {
     update(scene) {
       const signals = scene.u32[scene.record + F.signals] as number;
       const absent = isMissing(scene);
-      if (!absent && signals === 0) return;
+      if (!absent && signals === 0) {
+        if (!isAsset(scene) && statusOf(scene) < 400) servedBeside(table, scene);
+        return;
+      }
       const base = table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
       if (base < 0) return;
-      const { u32, f32 } = table.slab;
+      const { f32 } = table.slab;
       const own = base + table.own;
       f32[own + O.requests] = (f32[own + O.requests] as number) + 1;
-      const target = fold(
-        scene.u32[scene.record + F.target] as number,
-        scene.u32[scene.record + F.target + 1] as number,
-      );
-      const path = fold(scene.u32[scene.record + F.path] as number, scene.u32[scene.record + F.path + 1] as number);
-      const changed =
-        (absent && addDistinct(u32, own + O.missing, path)) ||
-        (signals !== 0 && addDistinct(u32, own + O.hostile, target));
       if (signals !== 0 && statusOf(scene) > 0 && statusOf(scene) < 400)
         f32[own + O.hits] = (f32[own + O.hits] as number) + 1;
-      if (!changed) return;
+      const missed = absent && noteMissing(table, base, scene);
+      const attacked = signals !== 0 && noteHostile(table, base, scene, signals);
+      if (!missed && !attacked) return;
       table.sample(base, scene.seq);
-      const gone = countDistinct(u32, own + O.missing);
-      const bad = countDistinct(u32, own + O.hostile) + (signals & Signal.knownTool ? toolWeight : 0);
-      const at = cellOf(DETECTOR, scene.kind) * SUMS;
-      const sums = scene.population?.sums;
-      const known = sums?.[at] ?? 0;
-      const mean = (sum: number, p: typeof missing): number => {
-        const extra = sum + (p.mean / (1 - p.mean)) * p.count;
-        return Math.min(0.7, extra / (extra + known + p.count));
-      };
-      const missingMean = mean(sums?.[at + 1] ?? 0, missing);
-      const hostileMean = mean(sums?.[at + 2] ?? 0, hostile);
-      const byMissing = betaGeometricSurprise(gone / Math.max(1, scene.sharedBy), missingMean, missing.strength);
-      const byContent = betaGeometricSurprise(bad, hostileMean, hostile.strength);
-      scene.say(table, base, {
-        detector: id,
-        family: 'content',
-        surprise: byMissing + byContent,
-        observed: gone + countDistinct(u32, own + O.hostile),
-        expected: missingMean / (1 - missingMean) + hostileMean / (1 - hostileMean),
-        unit: `requests for ${gone} missing paths and ${countDistinct(u32, own + O.hostile)} with hostile content`,
-        baseline: known,
-        successShare: (f32[own + O.hits] as number) / (f32[own + O.requests] as number),
-      });
+      state(table, base, scene);
     },
+  };
+
+  const state = (t: WindowTable, base: number, scene: Scene): void => {
+    const { u32, f32 } = t.slab;
+    const own = base + t.own;
+    const at = cellOf(DETECTOR, scene.kind) * SUMS;
+    const sums = scene.population?.sums;
+    const known = sums?.[at] ?? 0;
+    const mean = (sum: number, p: typeof missing): number => {
+      const extra = sum + (p.mean / (1 - p.mean)) * p.count;
+      return Math.min(p.most, extra / (extra + known + p.count));
+    };
+    const missingMean = mean(sums?.[at + 1] ?? 0, missing);
+    const hostileMean = mean(sums?.[at + 2] ?? 0, hostile);
+    const gone = f32[own + O.gone] as number;
+    const share = Math.max(leastShare, Math.min(1, (2 * gone) / (gone + (f32[own + O.served] as number))));
+    const bad = f32[own + O.bad] as number;
+    const each = (gone * share) / Math.max(1, scene.sharedBy);
+    // A crawler that says so works off old links for years: what is gone counts only beside hostile content.
+    const byMissing =
+      hasFlag(scene, Flag.declaredBot) && bad === 0
+        ? 0
+        : betaGeometricSurprise(each, missingMean, missing.strength) +
+          Math.min(maxPace, perFast * (f32[own + O.fast] as number)) +
+          Math.min(maxSwitches, perSwitch * (f32[own + O.switches] as number));
+    const byContent = betaGeometricSurprise(bad, hostileMean, hostile.strength);
+    const paths = countDistinct(u32, own + O.missing);
+    const targets = countDistinct(u32, own + O.hostile);
+    scene.say(t, base, {
+      detector: id,
+      family: 'content',
+      surprise: byMissing + byContent,
+      observed: paths + targets,
+      expected: missingMean / (1 - missingMean) + hostileMean / (1 - hostileMean),
+      unit: `requests for ${paths} missing paths and ${targets} with hostile content`,
+      baseline: known,
+      successShare: (f32[own + O.hits] as number) / (f32[own + O.requests] as number),
+    });
   };
   return detector;
 };
+
+/** Requests that are served weigh against the misses around them; a key without any is not tracked. */
+function servedBeside(table: WindowTable, scene: Scene): void {
+  const base = table.slab.find(scene.keyLo, scene.keyHi);
+  if (base < 0) return;
+  const { f32 } = table.slab;
+  const own = base + table.own;
+  if ((f32[own + O.requests] as number) > 0) f32[own + O.served] = (f32[own + O.served] as number) + 1;
+}
+
+/** True when something new is known. */
+function noteMissing(table: WindowTable, base: number, scene: Scene): boolean {
+  const { u32, f32, f64 } = table.slab;
+  const own = base + table.own;
+  const startedAt = scene.f64[(scene.record + F.startedAt) >> 1] as number;
+  const before = f64[(own + O.missedAt) >> 1] as number;
+  const pause = before === 0 ? Number.POSITIVE_INFINITY : Math.abs(startedAt - before);
+  const linked = hasFlag(scene, Flag.hasReferer) || !hasFlag(scene, Flag.unknownOperation);
+  const agent = scene.u32[scene.record + F.userAgent] as number;
+  f64[(own + O.missedAt) >> 1] = startedAt;
+  let changed = false;
+  if (pause <= switchMs && agent !== u32[own + O.agent]) {
+    f32[own + O.switches] = (f32[own + O.switches] as number) + 1;
+    changed = scene.kind === Key.address;
+  }
+  u32[own + O.agent] = agent;
+  const path = fold(scene.u32[scene.record + F.path] as number, scene.u32[scene.record + F.path + 1] as number);
+  if (!addDistinct(u32, own + O.missing, path)) return changed;
+  if (pause <= fastMs && !linked) f32[own + O.fast] = (f32[own + O.fast] as number) + 1;
+  f32[own + O.gone] = (f32[own + O.gone] as number) + (linked ? linkedWeight : 1);
+  return true;
+}
+
+function noteHostile(table: WindowTable, base: number, scene: Scene, signals: number): boolean {
+  const { u32, f32 } = table.slab;
+  const own = base + table.own;
+  const target = fold(scene.u32[scene.record + F.target] as number, scene.u32[scene.record + F.target + 1] as number);
+  if (!addDistinct(u32, own + O.hostile, target)) return false;
+  const weight = weights.find(([bits]) => (signals & bits) !== 0)?.[1] ?? 1;
+  f32[own + O.bad] = (f32[own + O.bad] as number) + weight;
+  return true;
+}
 
 /** Answered as not there or not well formed, and not a picture that a page points to. */
 function isMissing(scene: Scene): boolean {

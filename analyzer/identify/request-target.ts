@@ -10,6 +10,10 @@ const maxLength = 8192;
 const assets =
   /\.(?:css|js|mjs|map|png|jpe?g|gif|svg|ico|webp|avif|bmp|tiff?|woff2?|ttf|otf|eot|mp4|webm|ogg|mp3|m4a|wav|wasm|cur)$/i;
 
+/** What browsers, phones, crawlers and ad exchanges look for on every site, there or not: nobody chose to ask. */
+const conventions =
+  /^\/(?:favicon[^/]*|apple-touch-icon[^/]*|apple-app-site-association|robots\.txt|humans\.txt|ads\.txt|app-ads\.txt|sellers\.json|security\.txt|sitemap[\w.-]*\.xml(?:\.gz)?|browserconfig\.xml|crossdomain\.xml|clientaccesspolicy\.xml|wpad\.dat|manifest\.(?:json|webmanifest)|site\.webmanifest|(?:firebase-messaging-)?(?:sw|service-worker)\.js|asset-manifest\.json|\.well-known\/[\w./-]*)$/i;
+
 export interface RequestTarget {
   /** Without query, as sent; "/" when empty. */
   path: string;
@@ -22,6 +26,7 @@ export interface RequestTarget {
   /** `Signal` bits: whatever the answer, and only when the request was refused. */
   signals: number;
   signalsWhenRefused: number;
+  /** A picture, script or the like, or a file that programs look for by convention. */
   staticAsset: boolean;
 }
 
@@ -59,7 +64,7 @@ export function readRequestTarget(method: string, raw: string, authority: string
     targetHi: digest.hi,
     signals: signals | content.always,
     signalsWhenRefused: content.whenRefused,
-    staticAsset: assets.test(path),
+    staticAsset: assets.test(path) || conventions.test(path),
   };
 }
 
