@@ -25,6 +25,8 @@ export interface Partial {
   sums: Float64Array;
   /** By detector × kind. */
   surprises: Map<number, Float64Array>;
+  /** By detector × kind: what was claimed of each closed window after calibration, anomalous ones included. */
+  claims: Map<number, Float64Array>;
   fast: Float64Array;
   operations: Map<number, Float64Array>;
   /** Windows closed: how many chances for a false alert there were. */
@@ -35,6 +37,7 @@ export function createPartial(): Partial {
   return {
     sums: new Float64Array(detectorIds.length * KINDS * SUMS),
     surprises: new Map(),
+    claims: new Map(),
     fast: new Float64Array(2),
     operations: new Map(),
     tests: 0,
@@ -76,8 +79,16 @@ export function cellOf(detector: number, kind: number): number {
 }
 
 export function addSurprise(partial: Partial, cell: number, surprise: number): void {
-  let bins = partial.surprises.get(cell);
-  if (!bins) partial.surprises.set(cell, (bins = new Float64Array(BINS)));
+  count(partial.surprises, cell, surprise);
+}
+
+/** Counts what was claimed of a closed window, so that p-values can be held against how often they came about. */
+export function addClaim(partial: Partial, cell: number, calibrated: number): void {
+  count(partial.claims, cell, calibrated);
+}
+
+function count(histograms: Map<number, Float64Array>, cell: number, surprise: number): void {
+  const bins = obtain(histograms, cell, BINS);
   const bin = Math.min(BINS - 1, Math.floor(surprise / BIN_WIDTH));
   bins[bin] = (bins[bin] as number) + 1;
 }
@@ -131,6 +142,8 @@ const fastHalfLifeMs = 150_000;
 interface Merged {
   sums: Float64Array;
   surprises: Map<number, Float64Array>;
+  /** Never fades: a record of the whole past, not a model of the present. */
+  claims: Map<number, Float64Array>;
   fast: Float64Array;
   operations: Map<number, Float64Array>;
   tests: number;
@@ -141,8 +154,9 @@ interface Merged {
 export interface PopulationState {
   apis: [
     number,
-    Omit<Merged, 'surprises' | 'operations'> & {
+    Omit<Merged, 'surprises' | 'claims' | 'operations'> & {
       surprises: [number, Float64Array][];
+      claims: [number, Float64Array][];
       operations: [number, Float64Array][];
     },
   ][];
@@ -160,8 +174,8 @@ export class Population {
       for (const [api, partial] of byApi) {
         let merged = this.#apis.get(api);
         if (!merged) {
-          const { sums, surprises, fast, operations } = createPartial();
-          this.#apis.set(api, (merged = { sums, surprises, fast, operations, tests: 0, since: at, at }));
+          const { sums, surprises, claims, fast, operations } = createPartial();
+          this.#apis.set(api, (merged = { sums, surprises, claims, fast, operations, tests: 0, since: at, at }));
         }
         addInto(merged, partial);
       }
@@ -173,14 +187,17 @@ export class Population {
     return {
       apis: [...this.#apis].map(([api, m]) => [
         api,
-        { ...m, surprises: [...m.surprises], operations: [...m.operations] },
+        { ...m, surprises: [...m.surprises], claims: [...m.claims], operations: [...m.operations] },
       ]),
     };
   }
 
   load(state: PopulationState): void {
     this.#apis = new Map(
-      state.apis.map(([api, m]) => [api, { ...m, surprises: new Map(m.surprises), operations: new Map(m.operations) }]),
+      state.apis.map(([api, m]) => [
+        api,
+        { ...m, surprises: new Map(m.surprises), claims: new Map(m.claims), operations: new Map(m.operations) },
+      ]),
     );
     this.#publish();
   }
@@ -222,6 +239,7 @@ function addInto(merged: Merged, partial: Partial): void {
   add(merged.fast, partial.fast);
   merged.tests += partial.tests;
   for (const [cell, bins] of partial.surprises) add(obtain(merged.surprises, cell, BINS), bins);
+  for (const [cell, bins] of partial.claims) add(obtain(merged.claims, cell, BINS), bins);
   for (const [operation, sums] of partial.operations) {
     if (merged.operations.size >= maxOperations && !merged.operations.has(operation)) continue;
     add(obtain(merged.operations, operation, OPERATION_SUMS), sums);

@@ -7,6 +7,7 @@ import { detectorFactories } from '../detect/catalogue.ts';
 import type { DerivedUpdate, Detector, Scene, Statement } from '../detect/detector.ts';
 import {
   type ApiPopulation,
+  addClaim,
   addSurprise,
   calibrate,
   cellOf,
@@ -64,6 +65,7 @@ export class Partition {
   readonly #detectors: Detector[];
   readonly #byKind: Detector[][];
   #partials = new Map<number, Partial>();
+  readonly #announced = new Set<number>();
   #snapshot: Snapshot = new Map();
   #output: PartitionOutput = { sightings: [], derived: [], shared: [] };
   /** Slot of the current principal, -1 when the key is none. */
@@ -78,6 +80,7 @@ export class Partition {
     this.#byKind = Array.from({ length: KIND_COUNT }, (_, kind) =>
       this.#detectors.filter((d) => d.kinds.includes(kind)),
     );
+    const partialOf = (): Partial => this.#partial(this.#scene.api);
     this.#scene = {
       u32: new Uint32Array(0),
       f64: new Float64Array(0),
@@ -93,7 +96,10 @@ export class Partition {
       seq: 0,
       sharedBy: 1,
       population: undefined,
-      partial: createPartial(),
+      // Most updates teach nothing: an empty partial would cost more than the update.
+      get partial() {
+        return partialOf();
+      },
       say: (table, base, statement) => this.#say(table, base, statement),
       derive: (update) => this.#output.derived.push(update),
     };
@@ -176,7 +182,10 @@ export class Partition {
     const scene = this.#scene;
     scene.api = api;
     scene.population = this.#snapshot.get(api);
-    scene.partial = this.#partial(api);
+    if (this.#announced.has(api)) return;
+    // The population begins with an API's first traffic, whether or not it taught anything.
+    this.#announced.add(api);
+    this.#partial(api);
   }
 
   #partial(api: number): Partial {
@@ -262,7 +271,9 @@ export class Partition {
     const population: ApiPopulation | undefined = this.#snapshot.get(api);
     const partial = this.#partial(api);
     partial.tests++;
-    if (calibrate(population, cellOf(detector, kind), best) >= anomalous) return;
+    const claimed = calibrate(population, cellOf(detector, kind), best);
+    addClaim(partial, cellOf(detector, kind), claimed);
+    if (claimed >= anomalous) return;
     addSurprise(partial, cellOf(detector, kind), best);
     learn(partial, kind);
   }
