@@ -23,7 +23,7 @@ export interface Scene {
   /** Distinct principals in good standing that share this key; 1 for keys that are one principal. */
   sharedBy: number;
   population: ApiPopulation | undefined;
-  partial: Partial;
+  readonly partial: Partial;
   /** States a surprise about the open window at `base`; what becomes of it is the partition's business. */
   say(table: WindowTable, base: number, statement: Statement): void;
   /** Sends an update to another key; it arrives at the next tick. */

@@ -47,6 +47,8 @@ export class WindowTable {
   readonly kept = WINDOW_WORDS;
   readonly own: number;
   readonly #onClose: WindowTableOptions['onClose'];
+  /** No open window began before this, so that sweeps need not look while none can have ended. */
+  #oldestWindowAt = Number.POSITIVE_INFINITY;
 
   constructor(options: WindowTableOptions) {
     const words = (WINDOW_WORDS + options.keptWords + options.words + 1) & ~1;
@@ -74,16 +76,26 @@ export class WindowTable {
       this.slab.u32[base + W.api] = api;
       this.slab.u32[base + W.code] = code;
     } else if (windowAt !== 0 && at - windowAt >= this.windowMs) this.#close(base);
-    if (f64[(base + W.windowAt) >> 1] === 0) f64[(base + W.windowAt) >> 1] = at;
+    if (f64[(base + W.windowAt) >> 1] === 0) {
+      f64[(base + W.windowAt) >> 1] = at;
+      if (at < this.#oldestWindowAt) this.#oldestWindowAt = at;
+    }
     return base;
   }
 
   /** Closes the windows that ended before `now`; called once per population tick. */
   sweep(now: number): void {
-    this.slab.each((base) => {
-      const windowAt = this.slab.f64[(base + W.windowAt) >> 1] as number;
-      if (windowAt !== 0 && now - windowAt >= this.windowMs) this.#close(base);
-    });
+    if (now - this.#oldestWindowAt < this.windowMs) return;
+    let oldest = Number.POSITIVE_INFINITY;
+    const { f64, used, words } = this.slab;
+    for (let slot = 0; slot < used; slot++) {
+      const base = slot * words;
+      const windowAt = f64[(base + W.windowAt) >> 1] as number;
+      if (windowAt === 0) continue;
+      if (now - windowAt >= this.windowMs) this.#close(base);
+      else if (windowAt < oldest) oldest = windowAt;
+    }
+    this.#oldestWindowAt = oldest;
   }
 
   /** Keeps `seq` among the samples: the first two of a window stay, later ones take turns. */
@@ -105,6 +117,8 @@ export class WindowTable {
 
   load(state: SlabState): void {
     this.slab.load(state);
+    // Unknown until the next sweep has looked.
+    this.#oldestWindowAt = Number.NEGATIVE_INFINITY;
   }
 
   #close(base: number): void {

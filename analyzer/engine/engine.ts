@@ -17,7 +17,7 @@ import { F, ObservationBatch, STRIDE } from '../observation.ts';
 import { mixed, mixKey } from '../profile/hash.ts';
 import type { Standing } from '../profile/principal-table.ts';
 import { fanOut, PARTITIONS, partitionOf, UpdateList } from './fan-out.ts';
-import type { Job, JobResult, Usage } from './host.ts';
+import type { Job, JobResult, PartitionWork, Usage } from './host.ts';
 import { createHosts } from './hosts.ts';
 import type { PartitionState, SharedAddress } from './partition.ts';
 import type { Sighting } from './sighting.ts';
@@ -159,8 +159,7 @@ export function createEngine(options: { workers: number }): Engine {
       const job: Job = {
         u32: closed.batch.u32,
         f64: closed.batch.f64,
-        lists: closed.lists.map((list) => (list.length > 0 ? list : undefined)),
-        received: pending,
+        work: workOf(closed.lists, pending),
         snapshot: population.snapshot,
         at: closed.at,
         drain,
@@ -233,6 +232,20 @@ function taught(lessons: readonly Lesson[]): Map<number, Partial> {
     addSurprise(partial, cell, surprise);
   }
   return partials;
+}
+
+function workOf(
+  lists: readonly UpdateList[],
+  received: readonly (readonly DerivedUpdate[] | undefined)[],
+): PartitionWork[] {
+  const work: PartitionWork[] = [];
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const list = lists[partition] as UpdateList;
+    const updates = received.length > 0 ? received[partition] : undefined;
+    if (list.length > 0 || updates)
+      work.push({ partition, list: list.length > 0 ? list : undefined, received: updates });
+  }
+  return work;
 }
 
 function crosses(period: number, from: number, to: number): boolean {

@@ -8,12 +8,19 @@ import type { Standing } from '../profile/principal-table.ts';
 import type { UpdateList } from './fan-out.ts';
 import { Partition, type PartitionOutput, type PartitionState } from './partition.ts';
 
-/** One tick's work. `lists` and `received` are indexed by partition. */
+/** What one partition has to do in a tick: most ticks concern few of the 64. */
+export interface PartitionWork {
+  partition: number;
+  list: UpdateList | undefined;
+  received: readonly DerivedUpdate[] | undefined;
+}
+
+/** One tick's work. */
 export interface Job {
   u32: Uint32Array;
   f64: Float64Array;
-  lists: readonly (UpdateList | undefined)[];
-  received: readonly (readonly DerivedUpdate[] | undefined)[];
+  /** By partition, ascending. */
+  work: readonly PartitionWork[];
   snapshot: Snapshot;
   /** Event time of the tick. */
   at: number;
@@ -44,10 +51,8 @@ export class PartitionHost {
 
   run(job: Job): JobResult {
     const result: JobResult = { outputs: [], drained: [] };
-    for (const [index, partition] of this.#partitions) {
-      const list = job.lists[index];
-      const received = job.received[index];
-      if (!list && !received) continue;
+    for (const { partition: index, list, received } of job.work) {
+      const partition = this.#partitions.get(index) as Partition;
       const output = partition.process(job.u32, job.f64, list ?? emptyList, received ?? [], job.snapshot);
       if (output.sightings.length + output.derived.length + output.shared.length > 0)
         result.outputs.push({ partition: index, ...output });

@@ -70,11 +70,7 @@ function workerHosts(count: number): Hosts {
 
 /** A worker gets only the lists of its own partitions; the observations themselves are shared, not copied. */
 function partOf(job: Job, thread: Thread): Job {
-  return {
-    ...job,
-    lists: job.lists.map((list, i) => (thread.owns.has(i) ? list : undefined)),
-    received: job.received.map((updates, i) => (thread.owns.has(i) ? updates : undefined)),
-  };
+  return { ...job, work: job.work.filter(({ partition }) => thread.owns.has(partition)) };
 }
 
 type Ask = WorkerRequest extends infer R ? (R extends { id: number } ? Omit<R, 'id'> : never) : never;
