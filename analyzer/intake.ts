@@ -11,9 +11,9 @@ import type { SourceClocks } from './ingest/clock-skew.ts';
 import { Flag, type ObservationBatch } from './observation.ts';
 
 export interface Intake {
-  /** A finished request of a live feed. */
+  /** A finished request of a live feed, which counted it as received. */
   live(record: AccessRecord): void;
-  /** A finished request of the past: its own time drives the ticks. Returns true when a tick should be run. */
+  /** A finished request of the past, counted as received here: its own time drives the ticks. Returns true when a tick should be run. */
   past(record: AccessRecord): boolean;
   /** Event time at which the open tick should end now, or undefined. */
   due(nowMs: number): number | undefined;
@@ -46,7 +46,6 @@ export function createIntake(options: {
 
   return {
     live(record) {
-      ledger.received(record.feed);
       const duration = Number.isNaN(record.durationMs) ? 0 : record.durationMs;
       const placed = clocks.place(record.source, record.startedAtMs + duration, record.arrivedAtMs);
       take(record, placed.eventAtMs, placed.adjusted ? Flag.clockAdjusted : 0);
