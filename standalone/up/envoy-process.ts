@@ -2,12 +2,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, mkdir, writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { type BootstrapOptions, renderBootstrap, renderRoutesFile } from '@picket/operator/envoy/render/bootstrap.ts';
 import { writeFileAtomic } from '@picket/runtime/atomic-file.ts';
 import { PicketError } from '@picket/runtime/errors.ts';
 import type { Logger } from '@picket/runtime/log.ts';
+import { checkPortFree } from './endpoint.ts';
+import { findOrphan } from './envoy-orphan.ts';
 
 export interface SupervisedEnvoy {
   pid(): number | undefined;
@@ -18,8 +21,15 @@ export interface SupervisedEnvoy {
 }
 
 const maxBackoffMs = 10_000;
+/** An Envoy that has not opened its port by then goes on trying, and Picket goes on without it. */
+const readyMs = 15_000;
 const stopGraceMs = 5_000;
 
+/**
+ * Resolves when Envoy takes traffic. One that an earlier run left behind goes on serving until then.
+ *
+ * @throws PicketError AddressInUse when somebody else has the listener's port
+ */
 export async function startEnvoy(options: {
   binary: string;
   folder: string;
@@ -30,7 +40,10 @@ export async function startEnvoy(options: {
   const { folder, log } = options;
   await mkdir(join(folder, 'routes'), { recursive: true, mode: 0o700 });
   const routesFile = join(folder, 'routes', 'routes.json');
-  const configFile = join(folder, 'bootstrap.json');
+  const configFile = resolve(folder, 'bootstrap.json');
+  const orphan = await findOrphan(configFile);
+  // Envoys share a port among themselves, so only a stranger is in the way.
+  if (!orphan) await checkPortFree(options.bootstrap.listener.address, '--listen');
   let routes = '';
   const setPolicies = async (policies: readonly CompiledPolicy[]): Promise<void> => {
     const next = JSON.stringify(renderRoutesFile(policies));
@@ -67,6 +80,16 @@ export async function startEnvoy(options: {
     });
   };
   start();
+  const { host, port } = options.bootstrap.admin;
+  const live = await untilLive(`http://${host}:${port}/ready`, () => restarts > 0);
+  if (!live) log.error('Envoy is not ready and is tried further', { config: configFile });
+  let replacing: Promise<void> = Promise.resolve();
+  if (orphan) {
+    log.warn('an Envoy of an earlier run was still serving and is replaced', { admin: orphan.admin });
+    replacing = orphan
+      .retire()
+      .catch((error: unknown) => log.warn('the Envoy of the earlier run does not end', { error }));
+  }
   return {
     pid: () => child?.pid,
     restarts: () => restarts,
@@ -74,15 +97,29 @@ export async function startEnvoy(options: {
     async stop() {
       stopping = true;
       clearTimeout(timer);
+      await replacing;
       const running = child;
       if (!running) return;
-      const gone = new Promise<void>((resolve) => running.once('exit', () => resolve()));
+      const gone = new Promise<void>((done) => running.once('exit', () => done()));
       running.kill('SIGTERM');
       const force = setTimeout(() => running.kill('SIGKILL'), stopGraceMs);
       await gone;
       clearTimeout(force);
     },
   };
+}
+
+async function untilLive(url: string, failed: () => boolean): Promise<boolean> {
+  const until = performance.now() + readyMs;
+  while (performance.now() < until && !failed()) {
+    const ready = await fetch(url).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (ready) return true;
+    await sleep(50);
+  }
+  return false;
 }
 
 /** The flag's binary, else that of the checkout, else the one in PATH. @throws PicketError NotFound */

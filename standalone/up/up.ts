@@ -23,10 +23,10 @@ import { PicketError } from '@picket/runtime/errors.ts';
 import { createLedger } from '@picket/runtime/ledger.ts';
 import { createLogger, type Logger } from '@picket/runtime/log.ts';
 import { openFolderStore } from '@picket/runtime/objects/folder-store.ts';
-import { formatProblem } from '@picket/runtime/objects/problem.ts';
 import type { Host } from '../host.ts';
 import { type AdminServer, startAdmin } from './admin.ts';
 import { watchCompleteness } from './completeness.ts';
+import { lockDataFolder } from './data-lock.ts';
 import { openDecisionVault } from './decision-vault.ts';
 import { endpointOf, freePort } from './endpoint.ts';
 import { findEnvoy, startEnvoy } from './envoy-process.ts';
@@ -82,6 +82,7 @@ async function compose(
   const clock = systemClock;
   const data = (...parts: string[]): string => join(options.data, ...parts);
   await mkdir(options.data, { recursive: true, mode: 0o700 });
+  onClose(await lockDataFolder(options.data, process.pid));
   const keys = keyRing(data('keys.json'), clock.now());
   const ledger = createLedger();
   const metrics = createProcessMetrics(ledger);
@@ -97,10 +98,6 @@ async function compose(
   onClose(() => objects.close());
   const closing = new AbortController();
   onClose(() => closing.abort());
-  for (const problem of objects.problems()) log.warn('manifest problem', { problem: formatProblem(problem) });
-  objects.onProblems((problems) => {
-    for (const problem of problems) log.warn('manifest problem', { problem: formatProblem(problem) });
-  }, closing.signal);
 
   const bus = options.natsUrl
     ? await connectNatsBus({

@@ -1,0 +1,236 @@
+/**
+ * What the end-to-end tests play on: an application, a folder of manifests, an ordinary day to learn from, people with
+ * addresses of their own, and a caller who tries leaked passwords.
+ */
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RiskVerdict } from '@picket/crds/gen/types.ts';
+import { createHttpClient } from '../support/http-client.ts';
+import { type Picket, type PicketOptions, startPicket } from '../support/picket.ts';
+import { waitFor } from '../support/processes.ts';
+
+export interface Stage {
+  readonly folder: string;
+  readonly manifests: string;
+  /** Access log of the day before: enough of a baseline for the product's default safety. */
+  readonly history: string;
+  readonly upstreamPort: number;
+  /** Requests that reached the application, by path. */
+  readonly served: Map<string, number>;
+  /** Replaces a manifest in one step. */
+  write(file: string, text: string): void;
+  remove(file: string): void;
+  /** Starts `picket up` with its own Envoy on this stage. */
+  start(options?: Partial<PicketOptions>): Promise<Picket>;
+  close(): Promise<void>;
+}
+
+export const api = `apiVersion: picket.dev/v1alpha1
+kind: ProtectedAPI
+metadata: { name: shop, namespace: default }
+spec:
+  hosts: ["*"]
+  pathPrefix: /v1
+  identity:
+    principals:
+    - kind: User
+      from: { jwtClaim: { claim: sub } }
+  flows:
+  - name: login
+    type: Login
+    match: { method: POST, path: /v1/login }
+    account: { requestField: /username }
+    success: { anyOf: [ { responseField: { pointer: /ok, equals: true } } ] }
+`;
+
+export function policy(mode: string, options: { denyFor?: string; safety?: string } = {}): string {
+  return `apiVersion: picket.dev/v1alpha1
+kind: BehaviorPolicy
+metadata: { name: shop, namespace: default }
+spec:
+  targetRefs: [ { kind: ProtectedAPI, name: shop } ]
+  mode: ${mode}
+  responses:
+  - { level: High, action: Deny, for: ${options.denyFor ?? '10m'} }
+  actOn: [User, App, Token, Address, Campaign]
+${options.safety === undefined ? '' : `  safety: ${options.safety}\n`}`;
+}
+
+export async function createStage(mode = 'Enforce', options: Parameters<typeof policy>[1] = {}): Promise<Stage> {
+  const folder = mkdtempSync(join(tmpdir(), 'picket-e2e-'));
+  const manifests = join(folder, 'manifests');
+  mkdirSync(manifests);
+  const served = new Map<string, number>();
+  const application = await startApplication(served);
+  const upstreamPort = (application.address() as AddressInfo).port;
+  const history = join(folder, 'day.log');
+  writeFileSync(history, ordinaryDay(Date.now()));
+  const stage: Stage = {
+    folder,
+    manifests,
+    history,
+    upstreamPort,
+    served,
+    write(file, text) {
+      const draft = join(folder, `${file}.draft`);
+      writeFileSync(draft, text);
+      renameSync(draft, join(manifests, file));
+    },
+    remove: (file) => rmSync(join(manifests, file)),
+    start: (more = {}) =>
+      startPicket({
+        manifests,
+        folder,
+        upstreamPort,
+        ...more,
+        args: ['--history', history, '--log-level', 'debug', ...(more.args ?? [])],
+      }),
+    async close() {
+      application.closeAllConnections();
+      await new Promise((resolve) => application.close(resolve));
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  stage.write('api.yaml', api);
+  stage.write('policy.yaml', policy(mode, options));
+  return stage;
+}
+
+/** Answers everything with 200; a login says in its body whether it succeeded. */
+function startApplication(served: Map<string, number>): Promise<Server> {
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const path = request.url ?? '';
+      served.set(path, (served.get(path) ?? 0) + 1);
+      const bytes = Buffer.concat(chunks);
+      const ok = path !== '/v1/login' || bytes.includes('"right"');
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ ok, bytes: bytes.length }));
+    });
+  });
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
+}
+
+const people = 120;
+const dayMs = 25 * 3_600_000;
+
+/** Address of an ordinary person, the same in the day before and live. */
+export function personAddress(i: number): string {
+  return `127.20.${i % 120}.${10 + (i % 7)}`;
+}
+
+/** A day of ordinary requests in the combined format, which ends a minute before `now`. */
+function ordinaryDay(now: number): string {
+  const lines: string[] = [];
+  const requests = 2400;
+  const perVisit = 10;
+  for (let i = 0; i < requests; i++) {
+    const visit = Math.floor(i / perVisit);
+    const at = new Date(now - 120_000 - dayMs + (dayMs * visit * perVisit) / requests + (i % perVisit) * 3000);
+    const path = i % 9 === 0 ? '/v1/basket' : `/v1/products/${(i * 7) % 40}`;
+    const stamp = at.toISOString();
+    const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'][at.getUTCMonth()];
+    const time = `${stamp.slice(8, 10)}/${month}/${stamp.slice(0, 4)}:${stamp.slice(11, 19)} +0000`;
+    lines.push(`${personAddress(visit % people)} - - [${time}] "GET ${path} HTTP/1.1" 200 512 "-" "Mozilla/5.0 (person)"`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+export interface Caller {
+  /** Status of the answer; 0 when there was none. */
+  get(path: string, headers?: Record<string, string>): Promise<number>;
+  login(username: string, password: string, headers?: Record<string, string>): Promise<number>;
+  close(): void;
+}
+
+export function caller(port: number, address: string, agent = 'Mozilla/5.0 (person)'): Caller {
+  const client = createHttpClient({ port, localAddress: address });
+  const common = { 'user-agent': agent };
+  return {
+    get: async (path, headers = {}) =>
+      (await client.send({ method: 'GET', path, headers: { ...common, ...headers } })).status,
+    login: async (username, password, headers = {}) =>
+      (
+        await client.send({
+          method: 'POST',
+          path: '/v1/login',
+          headers: { ...common, ...headers },
+          body: { username, password },
+        })
+      ).status,
+    close: () => client.close(),
+  };
+}
+
+/** Tries leaked passwords of many accounts from one address; returns the answers. */
+export async function stuff(
+  port: number,
+  address: string,
+  attempts = 40,
+  headers: Record<string, string> = {},
+): Promise<number[]> {
+  const attacker = caller(port, address, 'curl/8');
+  const answers: number[] = [];
+  for (let i = 0; i < attempts; i++) answers.push(await attacker.login(`account-${address}-${i}`, 'leaked', headers));
+  attacker.close();
+  return answers;
+}
+
+/** Attacks until Envoy refuses, and returns the verdict behind it. */
+export async function provoke(picket: Picket, address: string): Promise<RiskVerdict> {
+  const before = new Set((await picket.verdicts()).map((v) => v.metadata.name));
+  await stuff(picket.ports.traffic, address);
+  await refused(picket, address);
+  return waitFor(
+    `verdict on ${address}`,
+    async () => (await picket.verdicts()).find((v) => !before.has(v.metadata.name) && v.status?.decision !== undefined),
+    { process: picket.process },
+  );
+}
+
+/** Waits until Envoy refuses the address, whatever it asks for. */
+export async function refused(picket: Picket, address: string): Promise<void> {
+  await answered(picket, address, 403);
+}
+
+export async function answered(picket: Picket, address: string, status: number, timeoutMs = 15_000): Promise<void> {
+  const client = caller(picket.ports.traffic, address, 'curl/8');
+  try {
+    await waitFor(
+      `status ${status} for ${address}`,
+      async () => ((await client.get('/v1/basket')) === status ? true : undefined),
+      { timeoutMs, everyMs: 100 },
+    );
+  } finally {
+    client.close();
+  }
+}
+
+/** Asks again and again as ordinary people do, until `stop`; every answer that is not 200 is kept. */
+export function ordinaryTraffic(port: number): { stop(): Promise<{ sent: number; bad: number[] }> } {
+  const callers = Array.from({ length: 8 }, (_, i) => caller(port, personAddress(i * 3)));
+  const bad: number[] = [];
+  let sent = 0;
+  let running = true;
+  const loops = callers.map(async (one, i) => {
+    while (running) {
+      const status = await one.get(`/v1/products/${(sent + i) % 40}`);
+      sent++;
+      if (status !== 200) bad.push(status);
+      await new Promise((resolve) => setTimeout(resolve, 40));
+    }
+  });
+  return {
+    async stop() {
+      running = false;
+      await Promise.all(loops);
+      for (const one of callers) one.close();
+      return { sent, bad };
+    },
+  };
+}
