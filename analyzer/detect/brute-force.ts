@@ -17,7 +17,7 @@ const DETECTOR = 0;
 
 /**
  * Sources: last attempt (f64), failures since the last success, attempts without a known outcome, blamed failures and
- * for which surprise, and attempts right after another.
+ * for which surprise, and what the pace of the attempts says.
  */
 const O = {
   triedAt: 0,
@@ -27,7 +27,7 @@ const O = {
   blame: 5,
   attempts: 6,
   successes: 7,
-  fast: 8,
+  pace: 8,
   words: 10,
 } as const;
 /** Accounts: networks of successful logins (kept); failures since the last success, sources that failed. */
@@ -37,10 +37,11 @@ const A = { known: DISTINCT_WORDS, run: 0, sources: 2, words: 2 + DISTINCT_WORDS
 const prior = { mean: 0.35, count: 60, strength: 30 };
 /** Attempts whose outcome nothing tells: most of them are ordinary logins, so a run says far less. */
 const unknownOutcome = { mean: 0.6, strength: 20 };
-/** Nobody reads the answer and types again this fast; a form that is sent twice is one such attempt. */
-const typingMs = 1_500;
-/** What each attempt at that pace says of a program beyond its count, and the most that pace can say. */
-const perFast = 0.55;
+/** Pauses in which nobody reads the answer and types again, and in which few do; what each says of a program. */
+const paces = [
+  { withinMs: 1_500, surprise: 0.6 },
+  { withinMs: 4_000, surprise: 0.3 },
+] as const;
 const maxPace = 4;
 /** Failures on an attacked account that make a source part of the attack. */
 const minBlamed = 3;
@@ -148,7 +149,7 @@ export const bruteForce: DetectorFactory = (close) => {
         table.slab.f64[(own + O.triedAt) >> 1] = startedAt;
         if (outcome === Outcome.success) {
           f32[own + O.run] = 0;
-          f32[own + O.fast] = 0;
+          f32[own + O.pace] = 0;
           f32[own + O.successes] = (f32[own + O.successes] as number) + 1;
           continue;
         }
@@ -156,9 +157,11 @@ export const bruteForce: DetectorFactory = (close) => {
         const run = (f32[own + field] as number) + 1;
         f32[own + field] = run;
         // Pace tells of one program; the attempts of several people interleave.
-        if (scene.sharedBy < 2 && triedAt !== 0 && Math.abs(startedAt - triedAt) <= typingMs)
-          f32[own + O.fast] = (f32[own + O.fast] as number) + 1;
-        const pace = Math.min(maxPace, perFast * Math.max(0, (f32[own + O.fast] as number) - 1));
+        if (scene.sharedBy < 2 && triedAt !== 0) {
+          const pause = Math.abs(startedAt - triedAt);
+          f32[own + O.pace] = (f32[own + O.pace] as number) + (paces.find((p) => pause <= p.withinMs)?.surprise ?? 0);
+        }
+        const pace = Math.min(maxPace, f32[own + O.pace] as number);
         const model = outcome === Outcome.unknown ? unknownOutcome : { mean, strength: prior.strength };
         // Several people behind one address each bring their own failures; successes in between end a run anyway.
         const share = run / Math.max(1, scene.sharedBy);

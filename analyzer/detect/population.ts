@@ -8,7 +8,7 @@ import { detectorIds } from '../verdict.ts';
 const KINDS = 16;
 
 /** Numbers per (detector, kind). Each detector says what it keeps in them. */
-export const SUMS = 6;
+export const SUMS = 9;
 
 /** Bins of the histogram of window surprises: 0.25 decades each. */
 export const BINS = 160;

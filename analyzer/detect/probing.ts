@@ -119,7 +119,8 @@ export const probing: DetectorFactory = (close) => {
     const missingMean = mean(sums?.[at + 1] ?? 0, missing);
     const hostileMean = mean(sums?.[at + 2] ?? 0, hostile);
     const gone = f32[own + O.gone] as number;
-    const share = Math.max(leastShare, Math.min(1, (2 * gone) / (gone + (f32[own + O.served] as number))));
+    const served = f32[own + O.served] as number;
+    const share = served === 0 ? 1 : Math.max(leastShare, Math.min(1, (2 * gone) / (gone + served)));
     const bad = f32[own + O.bad] as number;
     const each = (gone * share) / Math.max(1, scene.sharedBy);
     // A crawler that says so works off old links for years: what is gone counts only beside hostile content.

@@ -8,7 +8,9 @@ import { readSignals } from './signals.ts';
 const maxLength = 8192;
 
 const assets =
-  /\.(?:css|js|mjs|map|png|jpe?g|gif|svg|ico|webp|avif|bmp|tiff?|woff2?|ttf|otf|eot|mp4|webm|ogg|mp3|m4a|wav|wasm|cur)$/i;
+  /\.(?:css|js|mjs|map|png|jpe?g|gif|svg|ico|webp|avif|bmp|tiff?|woff2?|ttf|otf|eot|mp4|webm|ogg|mp3|m4a|wav|wasm|cur|ts|m4s|m3u8|mpd|aac|vtt|pbf|mvt|deb|rpm|apk|tgz|whl|jar|pom|nupkg|gem|crate)$/i;
+/** Map servers put the picture into the query. */
+const pictureQuery = /(?:^|&)(?:request=get(?:map|tile)|format=image(?:\/|%2f))/i;
 
 /** What browsers, phones, crawlers and ad exchanges look for on every site, there or not: nobody chose to ask. */
 const conventions =
@@ -26,7 +28,7 @@ export interface RequestTarget {
   /** `Signal` bits: whatever the answer, and only when the request was refused. */
   signals: number;
   signalsWhenRefused: number;
-  /** A picture, script or the like, or a file that programs look for by convention. */
+  /** A picture, script, segment or package, or a file that programs look for by convention. */
   staticAsset: boolean;
 }
 
@@ -64,7 +66,7 @@ export function readRequestTarget(method: string, raw: string, authority: string
     targetHi: digest.hi,
     signals: signals | content.always,
     signalsWhenRefused: content.whenRefused,
-    staticAsset: assets.test(path) || conventions.test(path),
+    staticAsset: assets.test(path) || conventions.test(path) || pictureQuery.test(query),
   };
 }
 

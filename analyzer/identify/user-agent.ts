@@ -8,10 +8,14 @@ const tools =
 const bots =
   /(?<!cu)bot(\b|[/_;-])|crawler|spider|slurp|\+https?:\/\/|feed(ly|bin|fetcher|reader|parser|burner|validator|wrangler|press|demon)|\brss\b|newsblur|netnewswire|inoreader|theoldreader|miniflux|freshrss|tiny tiny rss|liferea|akregator|pingdom|uptime|statuscake|site24x7|monitor|nagios|check_http|icinga|zabbix|prometheus|blackbox|datadog|newrelic|gomez|catchpoint|kube-probe|elb-healthchecker|googlehc|health-?check|haproxy|facebookexternalhit|whatsapp|telegrambot|twitterbot|embedly|ia_archiver|archive\.org|heritrix|mediapartners|adsbot|apis-google|google-read-aloud|google-inspectiontool|googleother|lighthouse|chrome-lighthouse|pagespeed|gtmetrix|w3c_validator|w3c-checklink|wordpress\/\d|jetpack|letsencrypt|let's encrypt|validation server|blogtrottr|podcast|apple-pubsub|bingpreview|yandex(images|metrika|direct)|duckduckgo|qwantify|seznam|baiduspider|sogou|petalbot|mastodon\/|pleroma|misskey|akkoma|matrix-synapse|matrix-media|slack-imgproxy|slackbot|discordbot|linkchecker|ahrefs|semrush|dotbot|mj12|screaming frog/;
 
+/** Package managers, version control, backups and sync clients: they fetch in bulk because that is their work. */
+const bulkClients =
+  /^(?:debian apt|apt-|git\/|jgit\/|libdnf|dnf\/|yum|urlgrabber|zypp|npm\/|pnpm\/|yarn\/|bun\/|pip\/|uv\/|poetry\/|composer\/|bundler\/|rubygems|ruby, rubygems|cargo |cargo\/|go-get|nuget|apache-maven|gradle|sbt\/|coursier|docker\/|containerd\/|skopeo|buildah|podman|cri-o|helm\/|terraform\/|restic|rclone|duplicati|davfs2?\/|cadaver|microsoft-webdav|gvfs\/|dav\/|davx5|davdroid|caldav|carddav|ios\/.* dataaccessd|macos\/.* (?:accountsd|dataaccessd|calendaragent)|mac\+os\+x\/|evolution\/|thunderbird\/)|mirall\/|nextcloud-|owncloud|webdavfs\/|syncthing/;
+
 export interface UserAgentFacts {
   lo: number;
   hi: number;
-  /** Says it is a crawler, feed reader or monitor. */
+  /** Says it is a crawler, feed reader, monitor or a program that fetches in bulk. */
   declaredBot: boolean;
   /** Names a known attack tool. */
   knownTool: boolean;
@@ -26,7 +30,7 @@ export function readUserAgent(userAgent: string, lo: number, hi: number): UserAg
   return {
     lo,
     hi,
-    declaredBot: bots.test(text),
+    declaredBot: bots.test(text) || bulkClients.test(text),
     knownTool: tools.test(text),
     hostile: text.includes('${jndi:') || text.includes('() {') || text.includes('<?php') || text.includes('${${'),
     held: -1,

@@ -42,6 +42,8 @@ const maxClients = 20_000;
 const maxFlows = 40;
 const maxHeaderFlows = 10;
 const followUpMs = 60_000;
+/** A page that polls with an expired session is refused every few seconds; guessing is faster, and nothing links to it. */
+const burstMs = 15_000;
 
 const accountParameter = /(?:^|&)(user|username|user_name|userid|login|email|account|log)=[^&]/i;
 const accountFields = ['/username', '/email', '/login', '/user', '/account', '/user_name', '/log', '/identifier'];
@@ -175,14 +177,15 @@ function count(op: OperationSample, r: AccessRecord, query: string, client: Clie
   if (r.status === 401) {
     op.refused++;
     client.refused = op;
-    if (client.burstOn !== op || r.startedAtMs - client.burstAtMs > followUpMs) {
+    if (client.burstOn !== op || r.startedAtMs - client.burstAtMs > burstMs) {
       client.burst = 0;
       client.burstAtMs = r.startedAtMs;
       client.burstOn = op;
     }
     client.burst++;
-    // A monitor that was never given a password asks all day.
-    if (!client.declaredBot && client.burst > op.refusedBurst) op.refusedBurst = client.burst;
+    // A monitor that was never given a password asks all day; a name beside the refusal means that one was tried.
+    const tried = r.referer === '' || r.logUser !== '';
+    if (!client.declaredBot && tried && client.burst > op.refusedBurst) op.refusedBurst = client.burst;
   }
   const parameter = accountParameter.exec(query)?.[1];
   if (parameter !== undefined) op.accountParameters.set(parameter, (op.accountParameters.get(parameter) ?? 0) + 1);

@@ -54,6 +54,7 @@ const products: readonly { path: RegExp; success: number[]; name: string }[] = [
     success: redirects,
     name: 'WordPress answers 200 to a wrong password and redirects after a right one',
   },
+  { path: /\/token$/i, success: [200, 201], name: 'a token endpoint answers 200 to right credentials only (RFC 6749)' },
   { path: /\/users\/sign_in$/i, success: redirects, name: 'Devise (Rails) redirects after a right password only' },
 ];
 

@@ -71,6 +71,7 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
       for (const entry of batch) {
         if (options.sinceMs !== undefined && entry.at < options.sinceMs) continue;
         if (options.untilMs !== undefined && entry.at >= options.untilMs) continue;
+        await run.begin(entry.at);
         if (run.take(entry, logs.files[entry.file]?.name ?? '')) await run.tick();
       }
     }
@@ -199,6 +200,8 @@ function dryRun(policy: CompiledPolicy, assumed: boolean): CompiledPolicy {
 }
 
 interface Run {
+  /** Puts the policies into force before the first record, which is at `at`; later calls do nothing. */
+  begin(at: number): Promise<void>;
   /** True when a tick is due. */
   take(entry: LogEntry, file: string): boolean;
   tick(): Promise<void>;
@@ -236,7 +239,7 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
   const dry = createDryRun();
   let tickAt = Number.NEGATIVE_INFINITY;
   let latest = Number.NEGATIVE_INFINITY;
-  let clean = true;
+  let begun = false;
 
   const runTick = async (at: number): Promise<void> => {
     tickAt = at;
@@ -247,14 +250,15 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
   };
 
   return {
+    async begin(at) {
+      if (begun) return;
+      begun = true;
+      latest = at;
+      // Inputs take effect when a tick has run.
+      await runTick(Math.floor((at - lagMs) / TICK_MS) * TICK_MS - TICK_MS);
+    },
     take(entry, file) {
       const { batch } = analysis.engine;
-      if (clean) {
-        // Policies take effect after a first, empty tick.
-        clean = false;
-        latest = entry.at;
-        tickAt = Math.floor((entry.at - lagMs) / TICK_MS) * TICK_MS - TICK_MS;
-      }
       if (identifier.identify(entry.record, batch, entry.at, 0) !== undefined) return false;
       const base = (batch.length - 1) * STRIDE;
       const seq = analysis.accept(base);
