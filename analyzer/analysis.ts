@@ -36,8 +36,6 @@ export interface AnalysisOutcome {
   decisions: DecisionChange[];
   /** Inputs that took effect after this tick. */
   inputs: AnalysisInput[];
-  /** A checkpoint may be taken before the next tick runs. */
-  checkpointable: boolean;
 }
 
 export interface AnalysisState {
@@ -59,6 +57,7 @@ export interface Analysis {
   /** Everything at `Low` or above, by API, highest score first. */
   verdicts(api?: string): Verdict[];
   coordinator(api: string): Coordinator | undefined;
+  /** State after the last `run`, between two of them. Shares parts with the running analysis: serialise it at once. */
   save(): Promise<AnalysisState>;
   load(state: AnalysisState): Promise<void>;
   close(): Promise<void>;
@@ -136,7 +135,6 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
         verdicts: [],
         decisions: [],
         inputs,
-        checkpointable: ran.merged,
       };
       const byApi = new Map<number, Sighting[]>();
       for (const sighting of ran.sightings) {

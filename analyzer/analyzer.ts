@@ -2,15 +2,16 @@
  * The analyzer of a running deployment: takes records, keeps the analysis going tick by tick, and sends what comes of it
  * to the store, the bus and the object store. Everything slow is behind bounded buffers; nothing here waits for it.
  */
-import { create, fromBinary, toBinary, toJsonString } from '@bufbuild/protobuf';
+import { setTimeout as delay } from 'node:timers/promises';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import { type CompiledPolicy, CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { Bucket, decisionKey, parseApiName } from '@picket/proto/subjects.ts';
-import type { Bus, Bucket as BusBucket, Subscription } from '@picket/runtime/bus/bus.ts';
+import type { Bus } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
 import type { Ledger } from '@picket/runtime/ledger.ts';
 import type { Logger } from '@picket/runtime/log.ts';
-import { type AnalysisInput, type AnalysisOutcome, createAnalysis, type Disposition } from './analysis.ts';
+import { type AnalysisOutcome, createAnalysis, type Disposition } from './analysis.ts';
 import type { DecisionChange, DecisionEvent } from './decide/coordinator.ts';
 import type { MatchValues } from './decide/match.ts';
 import type { ClosedTick } from './engine/engine.ts';
@@ -25,12 +26,14 @@ import { createIntake } from './intake.ts';
 import { F, methods } from './observation.ts';
 import { createOperationRegistry } from './operations/registry.ts';
 import { apiIdOf } from './operations/template.ts';
+import { watchPolicies } from './policy-watch.ts';
 import type { Publisher } from './publish/publisher.ts';
 import { apiConditions, apiStatus, policyActivity, type StatusView, withinSafety } from './publish/api-status.ts';
 import { createTraffic, type Traffic } from './publish/traffic.ts';
 import type { Checkpoints } from './replay/checkpoint.ts';
-import { rerun } from './replay/rerun.ts';
-import type { Store } from './store/store.ts';
+import { inputToRow } from './replay/rerun.ts';
+import { type Restored, restore } from './replay/restore.ts';
+import type { Store, Told } from './store/store.ts';
 import type { StoreWriter } from './store/writer.ts';
 import type { DetectorId, Verdict } from './verdict.ts';
 
@@ -65,7 +68,7 @@ export interface ApiView extends StatusView {
 
 export interface Analyzer {
   /** Policies have arrived and what was stored after the last checkpoint has been caught up with. */
-  restored: { observations: number; ticks: number; fromCheckpoint: boolean };
+  restored: Restored;
   onRecord(record: AccessRecord): void;
   /** Learns from records of the past, in order, before or while live traffic runs. Returns how many were taken. */
   learn(records: AsyncIterable<AccessRecord>, onProgress: (records: number) => void): Promise<number>;
@@ -81,6 +84,8 @@ export interface Analyzer {
 
 const tickPollMs = 40;
 const statusIntervalMs = 5_000;
+/** A checkpoint waits this long for the rows behind it; then it is written ahead of them, for the store may be dead. */
+const storeWaitMs = 5_000;
 
 export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer> {
   const { bus, clock, ledger, log, metrics, publisher, store, writer, checkpoints } = options;
@@ -110,6 +115,9 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   let running: Promise<void> = Promise.resolve();
   let queued = 0;
   let closing = false;
+  let writing: Promise<void> | undefined;
+  /** Records of the open tick that were stored before a restart. */
+  let storedOpen = 0;
 
   const describing = { api: '', method: '', template: '' };
   const describe = (batch: { u32: Uint32Array }, index: number): typeof describing => {
@@ -149,8 +157,8 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   const close = (at: number): ClosedTick => {
     const closed = analysis.closeTick(at);
     intake.closed(at);
-    if (closed.batch.length > 0) writer.observations(closed.batch, 0, closed.batch.length, describe);
-    writer.tick({ tick: closed.tick, at, lastSeq: closed.lastSeq });
+    if (closed.batch.length > storedOpen) writer.observations(closed.batch, storedOpen, closed.batch.length, describe);
+    storedOpen = 0;
     return closed;
   };
 
@@ -159,26 +167,27 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     const outcome = await analysis.run(closed);
     metrics.tickTook(clock.elapsed() - started);
     lastTickAt = outcome.at;
-    emit(outcome, true);
-    if (outcome.checkpointable && clock.now() - lastCheckpointAt >= options.checkpointIntervalMs) await checkpoint();
+    for (const input of outcome.inputs) writer.input({ seq: outcome.lastSeq, at: outcome.at, ...inputToRow(input) });
+    writer.tick({ tick: outcome.tick, at: outcome.at, lastSeq: outcome.lastSeq });
+    emit(outcome, { findingTick: 0, verdictTick: 0, decisionAt: 0 });
+    if (!writing && clock.now() - lastCheckpointAt >= options.checkpointIntervalMs) await checkpoint();
   };
 
-  /** @param fresh false while catching up: what was stored and told before is not said again */
-  const emit = (outcome: AnalysisOutcome, fresh: boolean): void => {
-    if (fresh) {
-      for (const input of outcome.inputs) writer.input({ seq: outcome.lastSeq, at: outcome.at, ...inputRow(input) });
+  /** Sends what a tick led to where it has not been told before: while catching up, most of it has been. */
+  const emit = (outcome: AnalysisOutcome, told: Told): void => {
+    if (outcome.tick > told.findingTick)
       for (const finding of outcome.findings) {
         writer.finding(finding);
         metrics.finding(finding.detector);
       }
-    }
     for (const verdict of outcome.verdicts) {
+      const fresh = outcome.tick > told.verdictTick;
       if (fresh) writer.verdict(verdict);
       publisher.verdict(verdict);
       if (fresh) publisher.event('verdict', verdict.api, verdict.name, `${verdict.name}-${outcome.tick}`, verdict);
     }
     for (const change of outcome.decisions) {
-      if (fresh) recordDecision(change, outcome);
+      if (outcome.at > told.decisionAt) recordDecision(change, outcome);
       send(change);
     }
   };
@@ -227,18 +236,37 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     });
   };
 
+  /** Resolves when the state is taken; the file follows when the rows behind it are stored. */
   const checkpoint = async (): Promise<void> => {
     lastCheckpointAt = clock.now();
     const started = clock.elapsed();
-    const info = await checkpoints.save({
-      analysis: await analysis.save(),
-      operations: registry.toJSON(),
-      identifier: identifier.toJSON(),
-    });
-    log.debug('checkpoint written', { ...info, durationMs: Math.round(clock.elapsed() - started) });
+    const state = { analysis: await analysis.save(), operations: registry.toJSON(), identifier: identifier.toJSON() };
+    const stored = Promise.race([writer.flush(), delay(storeWaitMs, undefined, { ref: false })]);
+    writing = checkpoints
+      .save(state, stored)
+      .then((info) => log.debug('checkpoint written', { ...info, durationMs: Math.round(clock.elapsed() - started) }))
+      .catch((error: unknown) => log.error('checkpoint not written', { error }))
+      .finally(() => {
+        writing = undefined;
+      });
   };
 
-  const restored = await restore();
+  const restored = await restore({
+    analysis,
+    checkpoints,
+    store,
+    clock,
+    log,
+    onCheckpoint(found) {
+      registry.restore(found.operations);
+      identifier.restore(found.identifier);
+      for (const { policy } of found.analysis.coordinators) enter(fromBinary(CompiledPolicySchema, policy));
+    },
+    onOutcome: emit,
+  });
+  lastTickAt = restored.at;
+  intake.closed(lastTickAt);
+  storedOpen = restored.open;
   const subscription = await watchPolicies(await bus.bucket(Bucket.policy), (policy, api) => {
     if (policy) {
       enter(policy);
@@ -251,38 +279,21 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     identifier.setPolicies([...policies.values()]);
   });
 
-  async function restore(): Promise<Analyzer['restored']> {
-    const { checkpoint: found, setAside } = await checkpoints.latest();
-    for (const { file, reason } of setAside) log.error('checkpoint set aside', { file, reason });
-    if (found) {
-      registry.restore(found.operations);
-      identifier.restore(found.identifier);
-      await analysis.load(found.analysis);
-      for (const { policy } of found.analysis.coordinators) enter(fromBinary(CompiledPolicySchema, policy));
-    }
-    const result = await rerun(analysis, store, { strict: false, onOutcome: (outcome) => emit(outcome, false) });
-    if (result.observations > 0) log.info('caught up with stored rows', { ...result });
-    lastTickAt = found?.analysis.engine.at ?? 0;
-    intake.closed(lastTickAt);
-    return { observations: result.observations, ticks: result.ticks, fromCheckpoint: found !== undefined };
-  }
-
-  /** Runs closed ticks one after another; a slow tick makes the next ones longer, not more. */
-  const step = (at: number): void => {
-    if (analysis.idle(at)) return;
-    const closed = close(at);
+  /** Ends the open tick when it is due and none is being run: a slow tick makes the next ones longer, not more. */
+  const step = (): void => {
+    if (queued > 0) return;
+    const at = intake.due(clock.now());
+    if (at !== undefined && !analysis.idle(at)) runNext(close(at));
+  };
+  const runNext = (closed: ClosedTick): void => {
     queued++;
-    running = running
-      .then(() => run(closed))
+    running = run(closed)
       .catch((error: unknown) => log.error('tick failed', { error, tick: closed.tick }))
       .finally(() => queued--);
   };
 
-  const ticker = setInterval(() => {
-    if (queued > 0) return;
-    const at = intake.due(clock.now());
-    if (at !== undefined) step(at);
-  }, tickPollMs);
+  ledger.holds('detect', () => analysis.engine.batch.length - storedOpen);
+  const ticker = setInterval(step, tickPollMs);
   const flusher = setInterval(() => void publisher.flush(), 100);
   const reporter = setInterval(() => report(), statusIntervalMs);
 
@@ -339,9 +350,12 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
         const due = intake.past(record);
         taken++;
         if (due) {
+          await running;
           const at = intake.due(clock.now());
-          if (at !== undefined && !analysis.idle(at)) await run(close(at));
-          else if (at !== undefined) intake.closed(at);
+          if (at !== undefined && !analysis.idle(at)) {
+            runNext(close(at));
+            await running;
+          } else if (at !== undefined) intake.closed(at);
         }
         if (taken % 1000 === 0) onProgress(taken);
       }
@@ -364,47 +378,17 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       const at = intake.due(clock.now()) ?? lastTickAt + 1;
       if (!analysis.idle(at)) await run(close(at));
       await publisher.close();
+      await writing;
       await checkpoint();
+      await writing;
       await analysis.close();
     },
   };
 }
 
-async function watchPolicies(
-  bucket: BusBucket,
-  onPolicy: (policy: CompiledPolicy | undefined, api: string) => void,
-): Promise<Subscription> {
-  return new Promise((resolve, reject) => {
-    const keys = new Map<string, string>();
-    const watching: Promise<Subscription> = bucket.watch({
-      onEntry(key, value) {
-        const policy = value && fromBinary(CompiledPolicySchema, value);
-        const api = policy?.api ?? keys.get(key);
-        if (api === undefined) return;
-        if (policy) keys.set(key, api);
-        else keys.delete(key);
-        onPolicy(policy, api);
-      },
-      onSynced: () => void watching.then(resolve, reject),
-    });
-    watching.catch(reject);
-  });
-}
-
 /** What the coordinator needs of a policy: lists of identities and addresses stay out of checkpoints and stored rows. */
 function withoutLists(policy: CompiledPolicy): CompiledPolicy {
   return create(CompiledPolicySchema, { ...policy, exemptions: [], reputation: [], operations: [] });
-}
-
-function inputRow(input: AnalysisInput): { kind: 'policy' | 'policyDeleted' | 'review'; key: string; body: string } {
-  switch (input.kind) {
-    case 'policy':
-      return { kind: 'policy', key: input.policy.api, body: toJsonString(CompiledPolicySchema, input.policy) };
-    case 'policyDeleted':
-      return { kind: 'policyDeleted', key: input.api, body: '' };
-    case 'review':
-      return { kind: 'review', key: input.verdict, body: input.disposition };
-  }
 }
 
 function low(pseudonym: string): number {

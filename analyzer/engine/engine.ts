@@ -48,7 +48,7 @@ export interface TickOutcome {
   snapshot: Snapshot;
   /** Present after a sweep: principals in good standing by API and kind. */
   standing: Map<number, Standing> | undefined;
-  /** The population was merged: a checkpoint may be taken now. */
+  /** The population was merged. */
   merged: boolean;
 }
 
@@ -73,6 +73,8 @@ export interface Engine {
   readonly batch: ObservationBatch;
   /** The next record gets `seq + 1`: rows before it were lost. */
   resumeAfter(seq: number): void;
+  /** The next closed tick gets `tick + 1`: ticks before it were lost. */
+  resumeAfterTick(tick: number): void;
   /** Numbers the record and sends it to the keys it concerns. Returns its sequence number. */
   accept(base: number): number;
   /** Nothing would happen if a tick ended at `at`: it need not exist. */
@@ -87,7 +89,7 @@ export interface Engine {
   readonly tick: number;
   snapshot(): Snapshot;
   usage(): Promise<Usage>;
-  /** Only right after a `merged` outcome and before the next `run`. */
+  /** State after the last `run`; not while one is under way. */
   save(): Promise<EngineState>;
   load(state: EngineState): Promise<void>;
   close(): Promise<void>;
@@ -136,6 +138,9 @@ export function createEngine(options: { workers: number }): Engine {
     },
     resumeAfter(seq) {
       lastSeq = seq;
+    },
+    resumeAfterTick(after) {
+      tick = after;
     },
     accept(base) {
       lastSeq++;

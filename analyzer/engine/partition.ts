@@ -38,6 +38,9 @@ const principalKinds = new Set<number>([Key.user, Key.app, Key.token, Key.sessio
 export interface PartitionState {
   principals: SlabState;
   tables: SlabState[];
+  /** Learned since the last merge. */
+  partials: [number, Partial][];
+  announced: number[];
 }
 
 export interface PartitionOutput {
@@ -65,7 +68,7 @@ export class Partition {
   readonly #detectors: Detector[];
   readonly #byKind: Detector[][];
   #partials = new Map<number, Partial>();
-  readonly #announced = new Set<number>();
+  #announced = new Set<number>();
   #snapshot: Snapshot = new Map();
   #output: PartitionOutput = { sightings: [], derived: [], shared: [] };
   /** Slot of the current principal, -1 when the key is none. */
@@ -168,6 +171,8 @@ export class Partition {
     return {
       principals: this.#principals.save(),
       tables: this.#detectors.flatMap((d) => d.tables.map((t) => t.save())),
+      partials: [...this.#partials],
+      announced: [...this.#announced],
     };
   }
 
@@ -176,6 +181,8 @@ export class Partition {
     const tables = this.#detectors.flatMap((d) => [...d.tables]);
     if (tables.length !== state.tables.length) throw new RangeError('partition state has another set of tables');
     for (const [i, table] of tables.entries()) table.load(state.tables[i] as SlabState);
+    this.#partials = new Map(state.partials);
+    this.#announced = new Set(state.announced);
   }
 
   #enter(api: number): void {

@@ -13,7 +13,7 @@ import type { IdentifierState } from '../identify/identifier.ts';
 import type { RegistryState } from '../operations/registry.ts';
 
 /** Changes with the layout of any state in it. */
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 /** The newest ones, and the very first, from which everything stored can be replayed. */
 const keepNewest = 3;
 
@@ -31,7 +31,11 @@ export interface CheckpointInfo {
 }
 
 export interface Checkpoints {
-  save(checkpoint: Checkpoint): Promise<CheckpointInfo>;
+  /**
+   * Serialises at once and writes when `stored` has settled: a checkpoint ahead of the stored rows would make a gap of
+   * them if the process died in between.
+   */
+  save(checkpoint: Checkpoint, stored?: Promise<unknown>): Promise<CheckpointInfo>;
   /** Newest readable one; `setAside` names those that were not. */
   latest(): Promise<{ checkpoint: Checkpoint | undefined; setAside: { file: string; reason: string }[] }>;
   /** Readable or not, oldest first. */
@@ -78,9 +82,10 @@ export function createCheckpoints(dir: string, nodeMajor: string): Checkpoints {
   return {
     list,
     read,
-    async save(checkpoint) {
+    async save(checkpoint, stored) {
       const { lastSeq, tick, at } = checkpoint.analysis.engine;
       const body = serialize(checkpoint);
+      await stored?.catch(() => undefined);
       const header: Header = {
         format: 'picket-checkpoint',
         version: FORMAT_VERSION,

@@ -2,7 +2,7 @@
  * Stored rows back through the same stages: after a restart to catch up with what was stored after the checkpoint, and
  * for `picket replay` to show that the same rows give the same verdicts.
  */
-import { fromJsonString } from '@bufbuild/protobuf';
+import { fromJsonString, toJsonString } from '@bufbuild/protobuf';
 import { CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { Analysis, AnalysisInput, AnalysisOutcome, Disposition } from '../analysis.ts';
 import { F, ObservationBatch, STRIDE } from '../observation.ts';
@@ -27,7 +27,8 @@ export class NotReproducible extends Error {
  * Runs everything stored after the analysis' last sequence number.
  *
  * @param onOutcome gets each tick's outcome in order
- * @throws NotReproducible when a gap lies in the range and `strict` is set
+ * @throws NotReproducible when `strict` is set and rows or ticks of the range are missing; otherwise what is missing is
+ *   skipped, and numbers go on where the stored ones do
  */
 export async function rerun(
   analysis: Analysis,
@@ -46,26 +47,34 @@ export async function rerun(
   if (gap && options.strict)
     throw new NotReproducible(`rows ${gap.fromSeq} to ${gap.toSeq} were processed but not stored (${gap.reason})`);
   const inputs = inputsByTime(await store.readInputs(from));
-  const reader = createReader(store, from);
+  const reader = createReader(store, from, options.strict);
   const result: RerunResult = { observations: 0, ticks: 0, open: 0 };
   for await (const ticks of store.readTicks(from)) {
     for (const row of ticks) {
       if (row.tick <= fromTick) continue;
       if (options.untilTick !== undefined && row.tick > options.untilTick) return result;
       result.observations += await reader.upTo(row.lastSeq, analysis);
+      if (analysis.engine.lastSeq < row.lastSeq) {
+        if (options.strict) throw missingRows(analysis.engine.lastSeq + 1, row.lastSeq);
+        analysis.engine.resumeAfter(row.lastSeq);
+      }
       for (const input of inputs.get(row.at) ?? []) analysis.input(input);
-      const closed = analysis.closeTick(row.at);
-      if (closed.tick !== row.tick)
-        throw new NotReproducible(
-          `tick ${row.tick} follows tick ${closed.tick - 1}: ticks between them are not stored`,
-        );
-      options.onOutcome(await analysis.run(closed));
+      if (analysis.engine.tick + 1 !== row.tick) {
+        if (options.strict)
+          throw new NotReproducible(`ticks ${analysis.engine.tick + 1} to ${row.tick - 1} were run but are not stored`);
+        analysis.engine.resumeAfterTick(row.tick - 1);
+      }
+      options.onOutcome(await analysis.run(analysis.closeTick(row.at)));
       result.ticks++;
       options.onProgress?.(result.observations);
     }
   }
   if (options.untilTick === undefined) result.open = await reader.upTo(Number.MAX_SAFE_INTEGER, analysis);
   return result;
+}
+
+function missingRows(from: number, to: number): NotReproducible {
+  return new NotReproducible(`rows ${from} to ${to} are not stored any more, or never were`);
 }
 
 function inputsByTime(rows: readonly InputRow[]): Map<number, AnalysisInput[]> {
@@ -78,6 +87,18 @@ function inputsByTime(rows: readonly InputRow[]): Map<number, AnalysisInput[]> {
     else byTime.set(row.at, [input]);
   }
   return byTime;
+}
+
+/** An input as it is logged; `inputFromRow` reads it back. */
+export function inputToRow(input: AnalysisInput): Pick<InputRow, 'kind' | 'key' | 'body'> {
+  switch (input.kind) {
+    case 'policy':
+      return { kind: 'policy', key: input.policy.api, body: toJsonString(CompiledPolicySchema, input.policy) };
+    case 'policyDeleted':
+      return { kind: 'policyDeleted', key: input.api, body: '' };
+    case 'review':
+      return { kind: 'review', key: input.verdict, body: input.disposition };
+  }
 }
 
 function inputFromRow(row: InputRow): AnalysisInput | undefined {
@@ -98,7 +119,7 @@ interface Reader {
   upTo(seq: number, analysis: Analysis): Promise<number>;
 }
 
-function createReader(store: Store, after: number): Reader {
+function createReader(store: Store, after: number, strict: boolean): Reader {
   const pages = store
     .readObservations(after, Number.MAX_SAFE_INTEGER, new ObservationBatch(1024))
     [Symbol.asyncIterator]();
@@ -118,7 +139,11 @@ function createReader(store: Store, after: number): Reader {
         const base = next * STRIDE;
         const rowSeq = page.f64[(base + F.seq) >> 1] as number;
         if (rowSeq > seq) return moved;
-        if (rowSeq !== analysis.engine.lastSeq + 1) analysis.engine.resumeAfter(rowSeq - 1);
+        const { lastSeq } = analysis.engine;
+        if (rowSeq !== lastSeq + 1) {
+          if (strict) throw missingRows(lastSeq + 1, rowSeq - 1);
+          analysis.engine.resumeAfter(rowSeq - 1);
+        }
         const batch = analysis.engine.batch;
         const into = batch.append();
         batch.u32.set(page.u32.subarray(base, base + STRIDE), into);

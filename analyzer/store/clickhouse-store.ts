@@ -251,6 +251,19 @@ export function createClickHouseStore(options: ClickHouseStoreOptions): Store & 
       );
       return { firstSeq: Number(row?.first ?? 0), lastSeq: Number(row?.last ?? 0), observations: Number(row?.n ?? 0) };
     },
+    async told() {
+      const newest = async (table: string, column: string): Promise<number> => {
+        const [row] = await query<{ newest: string | number }>(
+          `SELECT max(${column}) AS newest FROM ${context.database}.${table}`,
+        );
+        return Number(row?.newest ?? 0);
+      };
+      return {
+        findingTick: await newest('findings', 'tick'),
+        verdictTick: await newest('verdicts', 'tick'),
+        decisionAt: await newest('decisions', 'at'),
+      };
+    },
     async ping() {
       try {
         return (await client().ping()).success;

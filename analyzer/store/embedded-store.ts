@@ -11,6 +11,8 @@ export interface EmbeddedStoreOptions {
   log: StoreLog;
   /** Default 1.5 GiB. */
   maxMemoryBytes?: number;
+  /** Told where the engine serves, at the start and after each restart. */
+  onServing?(endpoint: StoreEndpoint): void;
 }
 
 export interface EmbeddedStore extends Store {
@@ -39,6 +41,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     dataDir: options.dataDir,
     log: options.log,
     prepare,
+    ...(options.onServing === undefined ? {} : { onServing: options.onServing }),
     ...(options.maxMemoryBytes === undefined ? {} : { maxMemoryBytes: options.maxMemoryBytes }),
   });
   const store = createClickHouseStore({ engine: 'embedded', endpoint: engine.endpoint });

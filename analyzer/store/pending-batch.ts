@@ -43,8 +43,9 @@ export interface PendingBatch {
 }
 
 /**
- * Ticks go last, so that a stored tick says that all before it is stored too; gap markers go before everything that
- * was concluded from what they miss.
+ * A stored tick says that all it was run on is stored too, or marked as missing. What was concluded from it goes after
+ * it: after a crash between the two, running the tick again tells what is missing; the other way round there would be
+ * conclusions that no stored tick leads to.
  */
 export function createPendingBatch(token: string): PendingBatch {
   const copy = new ObservationBatch();
@@ -63,11 +64,11 @@ export function createPendingBatch(token: string): PendingBatch {
       { kind: 'observations', rows, token },
       { kind: 'inputs', rows: records.inputs, token },
       { kind: 'gaps', rows: gaps, token },
+      { kind: 'ticks', rows: records.ticks, token },
       { kind: 'findings', rows: records.findings, token },
       { kind: 'verdicts', rows: records.verdicts, token },
       { kind: 'decisions', rows: records.decisions, token },
       { kind: 'loss', rows: records.loss, token },
-      { kind: 'ticks', rows: records.ticks, token },
     ],
     rowCount: () => rows.length,
     isEmpty: () => rows.length === 0 && gaps.length === 0 && recordKinds.every((kind) => records[kind].length === 0),

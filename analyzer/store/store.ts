@@ -28,10 +28,19 @@ export interface Store {
   readVerdicts(filter: HistoryFilter): Promise<Verdict[]>;
   /** Highest stored seq and number of stored observations. */
   extent(): Promise<{ firstSeq: number; lastSeq: number; observations: number }>;
+  /** Up to where conclusions are stored; what a stored tick led to after that was lost in a crash. */
+  told(): Promise<Told>;
   /** Runs one of our own statements (never user text) and returns rows; for reports. Values only as parameters. */
   query<T>(sql: string, parameters?: Record<string, string | number>): Promise<T[]>;
   ping(): Promise<boolean>;
   close(): Promise<void>;
+}
+
+/** Newest tick with a finding, with a verdict, and event time of the newest decision; 0 = none. */
+export interface Told {
+  findingTick: number;
+  verdictTick: number;
+  decisionAt: number;
 }
 
 /** One observation with the strings that its hashes stand for. */

@@ -4,10 +4,7 @@ import { join } from 'node:path';
 import { createClickHouseStore, type StoreEndpoint } from '@picket/analyzer/store/clickhouse-store.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import type { Host } from '../host.ts';
-import { type OpenStore, openStore } from '../up/store.ts';
-
-/** Written by `picket up` beside the store while its engine runs; 0600, for it holds the engine's password. */
-export const ENDPOINT_FILE = 'store-endpoint.json';
+import { ENDPOINT_FILE, type OpenStore, openStore } from '../up/store.ts';
 
 export async function openStoreForReading(
   options: { data: string; storeUrl?: string },

@@ -1,11 +1,19 @@
 /** Where history goes: the embedded engine in the data folder, or a ClickHouse server. */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClickHouseStore } from '@picket/analyzer/store/clickhouse-store.ts';
 import { openEmbeddedStore } from '@picket/analyzer/store/embedded-store.ts';
 import type { Store } from '@picket/analyzer/store/store.ts';
 import type { StoreLog } from '@picket/analyzer/store/store-log.ts';
+import { writeFileAtomic } from '@picket/runtime/atomic-file.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import type { Host } from '../host.ts';
+
+/**
+ * Beside the embedded store while its engine runs, so that `picket replay` and `picket risk` can read through it; 0600,
+ * for it holds the engine's password.
+ */
+export const ENDPOINT_FILE = 'store-endpoint.json';
 
 export interface OpenStore {
   store: Store;
@@ -33,6 +41,27 @@ export async function openStore(
     await store.migrate();
     return { store, log: storeLog, close: () => store.close() };
   }
-  const store = await openEmbeddedStore({ dataDir: join(options.data, 'store'), log: storeLog });
-  return { store, log: storeLog, close: () => store.close() };
+  const endpointFile = join(options.data, ENDPOINT_FILE);
+  let written: Promise<void> = Promise.resolve();
+  const store = await openEmbeddedStore({
+    dataDir: join(options.data, 'store'),
+    log: storeLog,
+    onServing(endpoint) {
+      written = written
+        .then(() => writeFileAtomic(endpointFile, JSON.stringify(endpoint)))
+        .catch((error: unknown) =>
+          log.warn('store endpoint not written: picket replay must wait for the end', { error }),
+        );
+    },
+  });
+  await written;
+  return {
+    store,
+    log: storeLog,
+    async close() {
+      await written;
+      await rm(endpointFile, { force: true });
+      await store.close();
+    },
+  };
 }

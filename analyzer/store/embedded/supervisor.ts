@@ -15,6 +15,8 @@ export interface EngineSupervisorOptions {
   maxMemoryBytes?: number;
   /** Runs before the endpoint of a started process is handed out; `unclean` tells how the one before it ended. */
   prepare(endpoint: StoreEndpoint, unclean: boolean): Promise<void>;
+  /** Told the endpoint of each process that begins to serve; a restart has a new port and a new password. */
+  onServing?(endpoint: StoreEndpoint): void;
   /** Pause before the first restart, doubled up to `maxRestartDelayMs`. Defaults 200 ms and 10 s. */
   restartDelayMs?: number;
   maxRestartDelayMs?: number;
@@ -82,6 +84,7 @@ export async function startEngine(options: EngineSupervisorOptions): Promise<Eng
       if (child !== started) throw new StoreError('unavailable', 'the store engine ended while it was prepared', true);
       current = endpoint;
       delayMs = firstDelayMs;
+      options.onServing?.(endpoint);
       log.info({ pid: started.pid, unclean: ready.unclean }, 'store engine ready');
     } catch (error) {
       started.kill('SIGKILL');
