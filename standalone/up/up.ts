@@ -31,6 +31,7 @@ import { openDecisionVault } from './decision-vault.ts';
 import { endpointOf, freePort } from './endpoint.ts';
 import { findEnvoy, startEnvoy } from './envoy-process.ts';
 import { openHistory } from './history.ts';
+import { recordLoss } from './loss-rows.ts';
 import { createProcessMetrics } from './metrics.ts';
 import type { UpOptions } from './options.ts';
 import { openStore } from './store.ts';
@@ -134,6 +135,7 @@ async function compose(
     storedUpTo: extent.lastSeq,
   });
   onClose(() => writer.close(drainMs));
+  onClose(recordLoss(ledger, clock, (row) => writer.loss(row)));
 
   const tls =
     options.tlsCert && options.tlsKey && options.tlsCa
