@@ -12,8 +12,9 @@ export function verdictSpec(verdict: Verdict): RiskVerdictSpec {
 
 export function verdictStatus(verdict: Verdict): RiskVerdictStatus {
   const points = new Map(verdict.contributions.map((c) => [c.source, c.points]));
+  // The score is rounded, its parts are not: one part alone may come out a hair above the whole.
   const share = (f: Finding): number =>
-    verdict.score > 0 ? round((points.get(f.detector) ?? 0) / verdict.score, 3) : 0;
+    verdict.score > 0 ? Math.min(1, round((points.get(f.detector) ?? 0) / verdict.score, 3)) : 0;
   return {
     score: Math.round(verdict.score),
     level: levelNames[verdict.level],
