@@ -10,6 +10,7 @@ const rooms = [
   'test/support',
   'test/demo',
   'test/scenarios',
+  'test/accuracy',
 ];
 
 export default defineConfig({
