@@ -4,11 +4,11 @@
  * trait's precision is measured: which part of what carries it is attack (after Herley and Schechter, 2019).
  */
 import { F, Outcome } from '../observation.ts';
-import { Key, KIND_BITS } from '../engine/key-kind.ts';
+import { Key, KIND_BITS, Trait } from '../engine/key-kind.ts';
 import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.ts';
 import { fold } from '../profile/hash.ts';
 import { isLogin, outcomeOf } from './facts.ts';
-import type { Detector, DetectorFactory } from './detector.ts';
+import type { Detector, DetectorFactory, Scene } from './detector.ts';
 import { cellOf, FAST, SUMS } from './population.ts';
 import { betaBinomialSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
@@ -31,8 +31,19 @@ const attackFailure = 0.97;
 /** Below these it is not distributed: the detectors of single sources and accounts see it. */
 const minAddresses = 6;
 const minAccounts = 8;
+/** Where nothing names the accounts, addresses alone have to show the spread. */
+const minNamelessAddresses = 12;
 
 const windowsMs = [300_000, 3_600_000];
+
+/** What `fold` makes of an account that no rule names. */
+const nameless = fold(0, 0);
+
+function countFast(scene: Scene, failed: boolean): void {
+  const { fast } = scene.partial;
+  fast[FAST.attempts] = (fast[FAST.attempts] as number) + 1;
+  if (failed) fast[FAST.failures] = (fast[FAST.failures] as number) + 1;
+}
 
 export const distributedStuffing: DetectorFactory = (close) => {
   const tables = windowsMs.map(
@@ -62,10 +73,14 @@ export const distributedStuffing: DetectorFactory = (close) => {
       const failed = outcome === Outcome.failure;
       if (scene.kind === Key.account) {
         // Each attempt has one account: here the population is counted once.
-        scene.partial.fast[FAST.attempts] = (scene.partial.fast[FAST.attempts] as number) + 1;
-        if (failed) scene.partial.fast[FAST.failures] = (scene.partial.fast[FAST.failures] as number) + 1;
+        countFast(scene, failed);
         return;
       }
+      const account = fold(
+        scene.u32[scene.record + F.account] as number,
+        scene.u32[scene.record + F.account + 1] as number,
+      );
+      if (account === nameless && scene.code >>> KIND_BITS === Trait.userAgent) countFast(scene, failed);
       const at = cellOf(DETECTOR, Key.trait) * SUMS;
       const sums = scene.population?.sums;
       const known = sums?.[at] ?? 0;
@@ -85,15 +100,12 @@ export const distributedStuffing: DetectorFactory = (close) => {
           fold(scene.u32[scene.record + F.address] as number, scene.u32[scene.record + F.address + 1] as number),
         );
         if (!failed) continue;
-        addDistinct(
-          u32,
-          own + O.accounts,
-          fold(scene.u32[scene.record + F.account] as number, scene.u32[scene.record + F.account + 1] as number),
-        );
+        if (account !== nameless) addDistinct(u32, own + O.accounts, account);
         table.sample(base, scene.seq);
         const addresses = countDistinct(u32, own + O.addresses);
         const accounts = countDistinct(u32, own + O.accounts);
-        if (addresses < minAddresses || accounts < minAccounts) continue;
+        const named = accounts > 0;
+        if (addresses < (named ? minAddresses : minNamelessAddresses) || (named && accounts < minAccounts)) continue;
         // On a day when everybody fails (a rotation, an outage) the rest of the traffic fails as well.
         const fast = scene.population?.fast;
         const restAttempts = Math.max(0, (fast?.[FAST.attempts] ?? 0) - attempts);
@@ -104,10 +116,15 @@ export const distributedStuffing: DetectorFactory = (close) => {
         scene.say(table, base, {
           detector: id,
           family: 'network',
-          surprise: betaBinomialSurprise(Math.min(failures, accounts * 2), attempts, mean, prior.strength),
+          surprise: betaBinomialSurprise(
+            Math.min(failures, (named ? accounts : addresses) * 2),
+            attempts,
+            mean,
+            prior.strength,
+          ),
           observed: failures,
           expected: mean * attempts,
-          unit: `failed logins on ${accounts} accounts from ${addresses} addresses that share these traits`,
+          unit: `failed logins ${named ? `on ${accounts} accounts ` : ''}from ${addresses} addresses that share these traits`,
           baseline: known,
           successShare: 1 - failures / attempts,
           campaign: {

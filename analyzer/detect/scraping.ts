@@ -6,7 +6,7 @@ import { F, Flag } from '../observation.ts';
 import { Key } from '../engine/key-kind.ts';
 import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.ts';
 import { fold } from '../profile/hash.ts';
-import type { Detector, DetectorFactory } from './detector.ts';
+import type { Detector, DetectorFactory, Scene } from './detector.ts';
 import { hasFlag, isAsset, isLogin, methodOf, statusOf } from './facts.ts';
 import { cellOf, SUMS } from './population.ts';
 import { normalSurprise } from './statistics.ts';
@@ -15,8 +15,21 @@ import { W, WindowTable } from './window-table.ts';
 const id = 'scraping';
 const DETECTOR = 4;
 
-/** Reads, last read (f64), pauses, sum and sum of squares of their logarithms, targets; kept: own mean and windows. */
-const O = { lastAt: 0, reads: 2, pauses: 3, sum: 4, squares: 5, targets: 6, words: 6 + DISTINCT_WORDS } as const;
+/**
+ * Last read (f64), reads, pauses, sum and sum of squares of their logarithms, reads that a page led to, parts of pages
+ * fetched beside, targets; kept: own mean and windows.
+ */
+const O = {
+  lastAt: 0,
+  reads: 2,
+  pauses: 3,
+  sum: 4,
+  squares: 5,
+  linked: 6,
+  parts: 7,
+  targets: 8,
+  words: 8 + DISTINCT_WORDS,
+} as const;
 const Kept = { mean: 0, windows: 1, words: 2 } as const;
 
 /** Logarithm of distinct resources per hour, and spread of the logarithm of pauses, before anything is known. */
@@ -26,6 +39,8 @@ const minReads = 40;
 /** A page fetches its parts evenly, too, but not for so long. */
 const evenAfterMs = 600_000;
 const minTargets = 30;
+/** What following links, and fetching the parts of pages as browsers do, each takes from the surprise about the amount. */
+const browsing = { share: 0.5, discount: 0.3 };
 /** Windows after which an application is also held against its own past. */
 const ownWindows = 12;
 const GET = 1;
@@ -67,7 +82,8 @@ export const scraping: DetectorFactory = (close) => {
     kinds: [Key.user, Key.app, Key.session, Key.address, Key.client],
     tables: [table],
     update(scene) {
-      if (methodOf(scene) !== GET || isAsset(scene) || isLogin(scene) || statusOf(scene) >= 400) return;
+      if (isAsset(scene)) return notePart(table, scene);
+      if (methodOf(scene) !== GET || isLogin(scene) || statusOf(scene) >= 400) return;
       if (hasFlag(scene, Flag.declaredBot)) return;
       const base = table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
       if (base < 0) return;
@@ -75,6 +91,7 @@ export const scraping: DetectorFactory = (close) => {
       const own = base + table.own;
       const reads = (f32[own + O.reads] as number) + 1;
       f32[own + O.reads] = reads;
+      if (hasFlag(scene, Flag.hasReferer)) f32[own + O.linked] = (f32[own + O.linked] as number) + 1;
       addDistinct(
         u32,
         own + O.targets,
@@ -98,7 +115,11 @@ export const scraping: DetectorFactory = (close) => {
       const at = cellOf(DETECTOR, scene.kind) * SUMS;
       const sums = scene.population?.sums;
       const usual = normalOf(sums, at, coverage);
-      let surprise = normalSurprise((Math.log(targets) - usual.mean) / usual.deviation);
+      let surprise =
+        normalSurprise((Math.log(targets) - usual.mean) / usual.deviation) *
+        (1 -
+          ((f32[own + O.linked] as number) >= reads * browsing.share ? browsing.discount : 0) -
+          ((f32[own + O.parts] as number) >= reads * browsing.share ? browsing.discount : 0));
       // Programs are even by nature: for an application with a key only the amount counts, and its own past.
       if (scene.kind === Key.app) {
         if ((f32[base + table.kept + Kept.windows] as number) >= ownWindows)
@@ -124,6 +145,13 @@ export const scraping: DetectorFactory = (close) => {
   };
   return detector;
 };
+
+function notePart(table: WindowTable, scene: Scene): void {
+  const base = table.slab.find(scene.keyLo, scene.keyHi);
+  if (base < 0) return;
+  const { f32 } = table.slab;
+  f32[base + table.own + O.parts] = (f32[base + table.own + O.parts] as number) + 1;
+}
 
 /** Standard deviation of the logarithm of the pauses. */
 function spreadOf(f32: Float32Array, own: number): number {

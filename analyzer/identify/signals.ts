@@ -32,9 +32,13 @@ const fileRules: readonly Rule[] = [
   {
     bit: Signal.sensitiveFile,
     pattern:
-      /\/(wp-config\.(php\.|php~|txt|bak|old|inc|zip)|id_(rsa|dsa|ecdsa|ed25519)\b|(dump|backup|bak|db|database|mysql|sql|site|www|htdocs|public_html|latest|data)[\w.-]{0,32}\.(sql|zip|rar|7z|bak|old|tgz|tar|gz|bz2)|[\w.-]{0,64}\.(sql|sql\.gz|sql\.zip|sqlite3?|mdb|kdbx|pfx|p12|jks|ppk|swp)$|[\w.-]{0,64}\.(php|asp|aspx|jsp|config|ini|conf|inc)(\.(bak|old|save|orig|swp|txt|copy|dist|tmp|\d)|~)$|(server|private|privkey|ssl|cert)\.(key|pem)$|web\.config$|credentials\.json$|secrets?\.(json|ya?ml|env)$|docker-compose\.ya?ml$|composer\.lock$|phpinfo\.php|info\.php$|server-status$|server-info$|proc\/self\/(environ|cmdline))/,
+      /\/(wp-config\.(php\.|php~|txt|bak|old|inc|zip)|id_(rsa|dsa|ecdsa|ed25519)\b|(dump|backup|bak|htdocs|public_html)s?([_.-]?\d[\d_.-]{0,24})?\.(sql|zip|rar|7z|bak|old|tgz|tar|gz|bz2)\b|[\w.-]{0,64}\.(sql|sql\.gz|sql\.zip|sqlite3?|mdb|kdbx|pfx|p12|jks|ppk|swp)$|[\w.-]{0,64}\.(php|asp|aspx|jsp|config|ini|conf|inc)(\.(bak|old|save|orig|swp|txt|copy|dist|tmp|\d)|~)$|(server|private|privkey|ssl|cert)\.(key|pem)$|web\.config$|credentials\.json$|secrets?\.(json|ya?ml|env)$|docker-compose\.ya?ml$|composer\.lock$|phpinfo\.php|info\.php$|server-status$|server-info$|proc\/self\/(environ|cmdline))/,
   },
 ];
+
+/** On the path: what a backup of a site may be called, and what a site may well offer. */
+const archives =
+  /\/(dump|backup|bak|db|database|mysql|sql|site|www|latest|data|web|old|new|home|full|archive)[\w.-]{0,32}\.(sql|zip|rar|7z|bak|old|tar|gz|bz2)$/;
 
 /** On the path: places of known software. Ordinary where it runs, a probe where it does not. */
 const panels =
@@ -78,6 +82,7 @@ export function readSignals(method: string, target: string): ContentSignals {
   const path = query < 0 ? text : text.slice(0, query);
   if (shape & Shape.dot) {
     for (const rule of fileRules) if (rule.pattern.test(path)) always |= rule.bit;
+    if (archives.test(path)) whenRefused |= Signal.sensitiveFile;
     if ((shape & Shape.dots || shape & Shape.colon || shape & Shape.etc) && traversal.test(text)) {
       always |= Signal.pathTraversal;
     }
