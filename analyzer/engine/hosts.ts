@@ -1,5 +1,6 @@
 /** Where the partitions run: on this thread, or on worker threads that share the observation bytes. */
 import { Worker } from 'node:worker_threads';
+import type { Snapshot } from '../detect/population.ts';
 import { PARTITIONS } from './fan-out.ts';
 import { type Job, type JobResult, PartitionHost, type Usage } from './host.ts';
 import type { PartitionState } from './partition.ts';
@@ -35,9 +36,15 @@ function workerHosts(count: number): Hosts {
   );
   const all = async <T>(request: (thread: Thread, i: number) => Promise<unknown>): Promise<T[]> =>
     (await Promise.all(threads.map(request))) as T[];
+  let told: Snapshot | undefined;
   return {
     async run(job) {
-      const results = await all<JobResult>((thread) => thread.ask({ type: 'run', job: partOf(job, thread) }));
+      const { snapshot, ...rest } = job;
+      const news = snapshot === told ? undefined : snapshot;
+      told = snapshot;
+      const results = await all<JobResult>((thread) =>
+        thread.ask({ type: 'run', job: partOf(rest, thread), snapshot: news }),
+      );
       const byPartition = (a: { partition: number }, b: { partition: number }): number => a.partition - b.partition;
       return {
         outputs: results.flatMap((r) => r.outputs).sort(byPartition),
@@ -69,7 +76,7 @@ function workerHosts(count: number): Hosts {
 }
 
 /** A worker gets only the lists of its own partitions; the observations themselves are shared, not copied. */
-function partOf(job: Job, thread: Thread): Job {
+function partOf(job: Omit<Job, 'snapshot'>, thread: Thread): Omit<Job, 'snapshot'> {
   return { ...job, work: job.work.filter(({ partition }) => thread.owns.has(partition)) };
 }
 

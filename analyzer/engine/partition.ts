@@ -66,6 +66,7 @@ export class Partition {
   readonly index: number;
   readonly #principals = new PrincipalTable();
   readonly #detectors: Detector[];
+  readonly #tables: WindowTable[];
   readonly #byKind: Detector[][];
   #partials = new Map<number, Partial>();
   #announced = new Set<number>();
@@ -80,6 +81,7 @@ export class Partition {
     this.#detectors = detectorFactories.map((make, i) =>
       make((table, base, learn) => this.#close(i, table, base, learn)),
     );
+    this.#tables = this.#detectors.flatMap((d) => [...d.tables]);
     this.#byKind = Array.from({ length: KIND_COUNT }, (_, kind) =>
       this.#detectors.filter((d) => d.kinds.includes(kind)),
     );
@@ -150,15 +152,16 @@ export class Partition {
   /** Hands over what was learned since the last call; with `sweep` also closes the windows that ended. */
   drain(now: number, sweep: boolean, snapshot: Snapshot): Drained {
     this.#snapshot = snapshot;
-    if (sweep) for (const detector of this.#detectors) for (const table of detector.tables) table.sweep(now);
+    const tables = this.#tables;
+    if (sweep) for (let i = 0; i < tables.length; i++) (tables[i] as WindowTable).sweep(now);
     const partials = this.#partials;
-    this.#partials = new Map();
+    if (partials.size > 0) this.#partials = new Map();
     return { partials, standing: sweep ? this.#principals.standing(now) : undefined };
   }
 
   /** Bytes of state, and keys that were turned away or lost their place. */
   usage(): { bytes: number; profiles: number; evicted: number; refused: number } {
-    const slabs = [this.#principals.slab, ...this.#detectors.flatMap((d) => d.tables.map((t) => t.slab))];
+    const slabs = [this.#principals.slab, ...this.#tables.map((t) => t.slab)];
     return {
       bytes: slabs.reduce((sum, slab) => sum + slab.bytes, 0),
       profiles: this.#principals.slab.used,
@@ -170,7 +173,7 @@ export class Partition {
   save(): PartitionState {
     return {
       principals: this.#principals.save(),
-      tables: this.#detectors.flatMap((d) => d.tables.map((t) => t.save())),
+      tables: this.#tables.map((t) => t.save()),
       partials: [...this.#partials],
       announced: [...this.#announced],
     };
@@ -178,9 +181,8 @@ export class Partition {
 
   load(state: PartitionState): void {
     this.#principals.load(state.principals);
-    const tables = this.#detectors.flatMap((d) => [...d.tables]);
-    if (tables.length !== state.tables.length) throw new RangeError('partition state has another set of tables');
-    for (const [i, table] of tables.entries()) table.load(state.tables[i] as SlabState);
+    if (this.#tables.length !== state.tables.length) throw new RangeError('partition state has another set of tables');
+    for (const [i, table] of this.#tables.entries()) table.load(state.tables[i] as SlabState);
     this.#partials = new Map(state.partials);
     this.#announced = new Set(state.announced);
   }
@@ -296,8 +298,9 @@ function traitsOf(scene: Scene): CampaignTrait[] {
       { trait: 'userAgent', value: value(F.userAgent) },
       ...shapeTrait(scene),
     ];
-  if (scene.kind !== Key.trait) return [];
-  const set = scene.code >>> KIND_BITS;
+  // Of a single principal all are told: they show whether a campaign's decision covers it.
+  const every = Trait.userAgent | Trait.ja4 | Trait.headerShape | Trait.network | Trait.asn;
+  const set = scene.kind === Key.trait ? scene.code >>> KIND_BITS : every;
   const traits: CampaignTrait[] = [];
   if (set & Trait.userAgent) traits.push({ trait: 'userAgent', value: value(F.userAgent) });
   if (set & Trait.ja4) traits.push({ trait: 'ja4', value: value(F.ja4) });

@@ -1,6 +1,7 @@
 /** Observations written straight into a batch, for tests of what lies behind `identify/`. */
 import { FlowType } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { F, Flag, type ObservationBatch, Outcome, shapeHeaders } from '@picket/analyzer/observation.ts';
+import { apiIdOf } from '@picket/analyzer/operations/template.ts';
 import { fold } from '@picket/analyzer/profile/hash.ts';
 
 export interface Described {
@@ -32,10 +33,6 @@ export function hashOf(text: string): [number, number] {
   return [fold(a, b), fold(b, a)];
 }
 
-export function apiHash(api: string): number {
-  return hashOf(api)[0];
-}
-
 const reported = 0b1111;
 
 /** Appends the described observation and returns its base. */
@@ -63,7 +60,7 @@ export function describeObservation(batch: ObservationBatch, d: Described): numb
   put(F.path, d.path ?? '/');
   put(F.target, d.path ?? '/');
   put(F.object, d.object && `object:${d.object.value}`);
-  u32[base + F.api] = apiHash(d.api ?? 'shop/shop');
+  u32[base + F.api] = apiIdOf(d.api ?? 'shop/shop').lo;
   u32[base + F.status] = d.status ?? 200;
   u32[base + F.signals] = d.signals ?? 0;
   const shape = (d.headers ?? []).reduce((bits, name) => bits | (1 << shapeHeaders.indexOf(name as never)), 0);
