@@ -3,7 +3,7 @@
  * replay and `picket analyze` all run this; only where observations come from and where outcomes go differs.
  */
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { type CompiledPolicy, CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { type CompiledPolicy, CompiledPolicySchema, type PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import {
   type Coordinator,
   type CoordinatorOutput,
@@ -25,7 +25,9 @@ export type Disposition = 'TruePositive' | 'FalsePositive' | 'BenignTrigger';
 export type AnalysisInput =
   | { kind: 'policy'; policy: CompiledPolicy }
   | { kind: 'policyDeleted'; api: string }
-  | { kind: 'review'; verdict: string; disposition: Disposition };
+  | { kind: 'review'; verdict: string; disposition: Disposition }
+  /** An exemption now covers a principal that is acted on. */
+  | { kind: 'exemption'; api: string; principal: PrincipalKind; pseudonym: string };
 
 export interface AnalysisOutcome {
   tick: number;
@@ -103,6 +105,9 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
       coordinators.delete(input.api);
       policies.delete(input.api);
       apiNames.delete(apiIdOf(input.api).lo);
+    } else if (input.kind === 'exemption') {
+      const coordinator = coordinators.get(input.api);
+      if (coordinator) add(outcome, coordinator.exempt(input.principal, input.pseudonym, at));
     } else
       for (const [api, coordinator] of coordinators) {
         const review = coordinator.review(input.verdict, input.disposition, at);

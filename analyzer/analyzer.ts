@@ -4,15 +4,15 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
-import { type CompiledPolicy, CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { type Decision, DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
+import { type CompiledPolicy, CompiledPolicySchema, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { Bucket, decisionKey, parseApiName } from '@picket/proto/subjects.ts';
-import type { Bus } from '@picket/runtime/bus/bus.ts';
+import type { Bus, Bucket as BusBucket } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
 import type { Ledger } from '@picket/runtime/ledger.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import { type AnalysisOutcome, createAnalysis, type Disposition } from './analysis.ts';
-import type { DecisionChange, DecisionEvent } from './decide/coordinator.ts';
+import type { Coordinator, DecisionChange, DecisionEvent } from './decide/coordinator.ts';
 import type { MatchValues } from './decide/match.ts';
 import type { ClosedTick } from './engine/engine.ts';
 import type { Usage } from './engine/host.ts';
@@ -63,7 +63,7 @@ export interface AnalyzerOptions {
 }
 
 export interface ApiView extends StatusView {
-  activity: { acting: number; wouldAct: number; suppressed: number; risks: number; evicted: number };
+  activity: ReturnType<Coordinator['activity']>;
 }
 
 export interface Analyzer {
@@ -102,6 +102,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     traitOf: (trait, pseudonym) =>
       options.escrow.reveal(trait === 'ja4' ? ValueKind.Ja4 : ValueKind.UserAgent, low(pseudonym), high(pseudonym))
         ?.value,
+    matchInForce: (kind, pseudonym) => sentBefore.get(`${api} ${kind}:${pseudonym}`)?.match,
   });
   const analysis = createAnalysis({ workers: options.workers, valuesOf });
   const clocks = createSourceClocks();
@@ -110,6 +111,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   const traffic = new Map<number, Traffic>();
   const counts = new Map<number, number>();
   const decisions = await bus.bucket(Bucket.decisions);
+  const sentBefore = await readDecisions(decisions);
   let lastCheckpointAt = clock.now();
   let lastTickAt = 0;
   let running: Promise<void> = Promise.resolve();
@@ -186,10 +188,13 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       publisher.verdict(verdict);
       if (fresh) publisher.event('verdict', verdict.api, verdict.name, `${verdict.name}-${outcome.tick}`, verdict);
     }
+    // The last word of the tick alone is sent: a decision that replaces another must leave no moment without one.
+    const last = new Map<string, DecisionChange>();
     for (const change of outcome.decisions) {
       if (outcome.at > told.decisionAt) recordDecision(change, outcome);
-      send(change);
+      if (change.event !== 'suppressed') last.set(keyOfDecision(change.decision), change);
     }
+    for (const [key, change] of last) send(key, change);
   };
 
   const recordDecision = (change: DecisionChange, outcome: AnalysisOutcome): void => {
@@ -216,15 +221,8 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     publisher.event('decision', d.api, d.verdict, `${d.id || d.verdict}-${change.event}-${outcome.tick}`, row);
   };
 
-  const send = (change: DecisionChange): void => {
+  const send = (key: string, change: DecisionChange): void => {
     const d = change.decision;
-    if (change.event === 'suppressed') return;
-    const key = decisionKey({
-      fleet: d.fleet,
-      ...parseApiName(d.api),
-      kind: d.kind,
-      pseudonym: d.pseudonym,
-    });
     const ttlMs = Number(d.expiresAtMs) - clock.now();
     const over = change.event === 'lifted' || change.event === 'expired';
     // Decisions that history alone led to may be over before they are made.
@@ -277,7 +275,19 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       analysis.input({ kind: 'policyDeleted', api });
     }
     identifier.setPolicies([...policies.values()]);
+    liftExempted(api);
   });
+
+  /** Nobody who is refused sends the request that would show the exemption, so those in force are looked at. */
+  function liftExempted(api: string): void {
+    for (const { kind, pseudonym } of analysis.coordinator(api)?.actedOn() ?? []) {
+      const [lo, hi] = [low(pseudonym), high(pseudonym)];
+      const held = kind === PrincipalKind.ADDRESS ? identifier.matchKey(api, kind as ValueKind, lo, hi) : undefined;
+      const address = held?.ok ? held.value : addressIn(sentBefore.get(`${api} ${kind}:${pseudonym}`));
+      if (identifier.exemptUntil(api, kind as ValueKind, lo, hi, address) > clock.now())
+        analysis.input({ kind: 'exemption', api, principal: kind, pseudonym });
+    }
+  }
 
   /** Ends the open tick when it is due and none is being run: a slow tick makes the next ones longer, not more. */
   const step = (): void => {
@@ -313,6 +323,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
           acting: 0,
           wouldAct: 0,
           suppressed: 0,
+          eased: 0,
           risks: 0,
           evicted: 0,
         },
@@ -335,7 +346,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     }
     for (const [policy, of] of byPolicy) {
       const activity = policyActivity(of);
-      publisher.status('BehaviorPolicy', policy, { activity }, [withinSafety(activity.suppressedBySafety)]);
+      publisher.status('BehaviorPolicy', policy, { activity }, [withinSafety(of)]);
     }
   };
 
@@ -384,6 +395,35 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       await analysis.close();
     },
   };
+}
+
+function keyOfDecision({ fleet, api, kind, pseudonym }: Decision): string {
+  return decisionKey({ fleet, ...parseApiName(api), kind, pseudonym });
+}
+
+/** Decisions that an earlier run sent, by API and principal: their match outlives what the border knows. */
+async function readDecisions(bucket: BusBucket): Promise<Map<string, Decision>> {
+  const found = new Map<string, Decision>();
+  let synced: () => void = () => {};
+  const all = new Promise<void>((resolve) => {
+    synced = resolve;
+  });
+  const subscription = await bucket.watch({
+    onEntry(_, value) {
+      if (!value) return;
+      const decision = fromBinary(DecisionSchema, value);
+      found.set(`${decision.api} ${decision.kind}:${decision.pseudonym}`, decision);
+    },
+    onSynced: () => synced(),
+  });
+  await all;
+  await subscription.stop();
+  return found;
+}
+
+function addressIn(decision: Decision | undefined): string | undefined {
+  const predicate = decision?.match[0]?.predicate;
+  return predicate?.case === 'addresses' ? predicate.value.cidrs[0] : undefined;
 }
 
 /** What the coordinator needs of a policy: lists of identities and addresses stay out of checkpoints and stored rows. */

@@ -3,7 +3,7 @@
  * what changed. No I/O and no clock: time is the tick's.
  */
 import { create } from '@bufbuild/protobuf';
-import { type Decision, DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
+import { type Decision, DecisionSchema, type Predicate } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import {
   Action,
   type CompiledPolicy,
@@ -25,7 +25,7 @@ import { alertSurprise, levelOf, scoreOf } from '../score/score.ts';
 import type { CampaignTrait, DetectorId, Finding, Verdict } from '../verdict.ts';
 import { chooseCampaign, type CampaignCandidate } from './campaign.ts';
 import { decideAction, type HoldReason } from './decision.ts';
-import { buildMatch, type MatchValues } from './match.ts';
+import { buildMatch, type MatchAnswer, type MatchValues } from './match.ts';
 import { defaultSafety, type SafetyView } from './safety.ts';
 
 export type DecisionEvent = 'decided' | 'extended' | 'lifted' | 'expired' | 'suppressed';
@@ -55,12 +55,17 @@ export interface CoordinatorState {
   candidates: [string, CampaignCandidate][];
   sharedBy: [string, number][];
   evicted: number;
+  easedUntil: number;
 }
 
 export interface Coordinator {
   setPolicy(policy: CompiledPolicy, at: number): CoordinatorOutput;
   /** An address now serves this many principals. */
   shared(address: string, principals: number): void;
+  /** A person exempted this principal until then: what is in force on it is lifted. */
+  exempt(kind: PrincipalKind, pseudonym: string, at: number): CoordinatorOutput;
+  /** Principals with a decision in force. */
+  actedOn(): { kind: PrincipalKind; pseudonym: string }[];
   /** The API is gone: lifts what is in force. */
   retire(at: number): CoordinatorOutput;
   /** Takes one tick's sightings of this API; call it with none to let time pass. */
@@ -68,7 +73,16 @@ export interface Coordinator {
   review(verdict: string, disposition: 'TruePositive' | 'FalsePositive' | 'BenignTrigger', at: number): ReviewOutcome;
   /** Everything at `Low` or above, highest score first. */
   verdicts(): Verdict[];
-  activity(): { acting: number; wouldAct: number; suppressed: number; risks: number; evicted: number };
+  activity(): {
+    acting: number;
+    wouldAct: number;
+    /** Principals on which the safety limits let nothing be decided now. */
+    suppressed: number;
+    /** Principals that the safety limits have throttled instead of denied. */
+    eased: number;
+    risks: number;
+    evicted: number;
+  };
   save(): CoordinatorState;
   load(state: CoordinatorState): void;
 }
@@ -94,6 +108,10 @@ const maxSharedAddresses = 50_000;
 const forgetBelow = 5;
 const clearedMs = 86_400_000;
 const verdictGraceMs = 3_600_000;
+/** After this much quiet the next time past the safety limit is told anew. */
+const easedQuietMs = 600_000;
+/** Reasons that end a decision in force. */
+const lifting: ReadonlySet<HoldReason> = new Set(['Exempt', 'Reviewed', 'Observe']);
 const loginDetectors = new Set<DetectorId>(['bruteForce', 'credentialStuffing', 'distributedStuffing']);
 
 export function createCoordinator(options: {
@@ -112,22 +130,26 @@ export function createCoordinator(options: {
   /** Principals served through an address, where there are several. */
   let sharedBy = new Map<string, number>();
   let evicted = 0;
-  let suppressed = 0;
+  /** Until then the incident that passed the safety limit goes on. */
+  let easedUntil = 0;
   let lastTick = 0;
 
   const alert = (): number => alertSurprise(policy.behavior?.falseAlertsPerDay ?? 0, population?.testsPerDay ?? 0);
 
-  const inForceOf = (kind: PrincipalKind): { all: number; established: number } => {
+  const inForceOf = (kind: PrincipalKind): ReturnType<SafetyView['inForce']> => {
     let all = 0;
     let established = 0;
+    let requests = 0;
     const minBaseline = Number(policy.behavior?.safety?.minBaselineMs ?? 0n) || 86_400_000;
     for (const [key, decision] of inForce) {
       if (decision.kind !== kind || decision.action < Action.THROTTLE) continue;
       all++;
       const risk = risks.get(key);
-      if (risk && risk.firstSeen - risk.facts.firstAt >= minBaseline) established++;
+      if (!risk || risk.firstSeen - risk.facts.firstAt < minBaseline) continue;
+      established++;
+      requests += risk.facts.requests;
     }
-    return { all, established };
+    return { all, established, requests };
   };
 
   const riskFor = (sighting: Sighting): { key: string; risk: Risk } => {
@@ -193,7 +215,7 @@ export function createCoordinator(options: {
     return Math.max(0, s.surprise + shift, floor);
   };
 
-  const judge = (key: string, risk: Risk, at: number, output: CoordinatorOutput): void => {
+  const rescore = (risk: Risk, at: number): void => {
     const context = {
       alertSurprise: alert(),
       criticality: policy.criticality || Criticality.NORMAL,
@@ -203,6 +225,23 @@ export function createCoordinator(options: {
     const score = scoreOf(evidenceOf(risk, at), context);
     risk.score = score.score;
     risk.level = levelOf(score.score, before);
+  };
+
+  const judge = (key: string, risk: Risk, at: number, output: CoordinatorOutput): void => {
+    rescore(risk, at);
+    tell(key, risk, at, output);
+  };
+
+  /** Judges in order of score: where safety has room for some only, the highest scores have it. */
+  const judgeAll = (list: readonly (readonly [string, Risk])[], at: number, output: CoordinatorOutput): void => {
+    for (const [, risk] of list) rescore(risk, at);
+    // A campaign goes first: its decision may stand for thousands.
+    const campaignFirst = (risk: Risk): number => (risk.kind === PrincipalKind.CAMPAIGN ? 1000 : 0) + risk.score;
+    for (const [key, risk] of [...list].sort(([, a], [, b]) => campaignFirst(b) - campaignFirst(a)))
+      tell(key, risk, at, output);
+  };
+
+  const tell = (key: string, risk: Risk, at: number, output: CoordinatorOutput): void => {
     act(key, risk, at, output);
     const told = risk.told;
     const changed =
@@ -226,23 +265,36 @@ export function createCoordinator(options: {
       populationSince: population?.since ?? 0,
       safety,
       shareOfRequests: total > 0 ? risk.facts.requests / total : 0,
+      coveredByCampaign: coveredByCampaign(risk),
     });
     const standingDecision = inForce.get(key);
+    const revised = standingDecision && standingDecision.policyRevision !== (policy.behavior?.policyRevision ?? '');
     if (!answer.decide) {
       hold(risk, answer.reason, answer.message, at, output);
-      if (
-        standingDecision &&
-        (answer.reason === 'Exempt' || answer.reason === 'Reviewed' || answer.reason === 'Observe')
-      )
-        end(key, risk, standingDecision, 'lifted', answer.message, output);
+      const lifts =
+        lifting.has(answer.reason) || (revised && (answer.reason === 'NotActedOn' || answer.reason === 'BelowResponses'));
+      if (standingDecision && lifts) end(key, risk, standingDecision, 'lifted', answer.message, output);
       return;
     }
+    easedBy(answer.eased, risk, at, output);
     if (standingDecision) {
+      // A changed policy is followed at once; a risk that merely decays keeps its decision to the end.
+      const changed =
+        answer.mode !== standingDecision.mode ||
+        (revised && answer.eased === undefined && answer.action < standingDecision.action);
       const harder = answer.action > standingDecision.action;
+      if (changed || harder) {
+        const why = changed ? 'the policy changed' : 'replaced by a harder action';
+        end(key, risk, standingDecision, 'lifted', why, output);
+        decide(key, risk, answer, at, 'decided', standingDecision, output);
+        return;
+      }
       const remaining = Number(standingDecision.expiresAtMs) - at;
       const renewed = risk.lastSeen > Number(standingDecision.evidenceCompleteAtMs) + answer.forMs / 2;
-      if (!harder && !(renewed && remaining < answer.forMs / 2)) return;
-      decide(key, risk, answer, at, harder ? 'decided' : 'extended', standingDecision, output);
+      if (!renewed || remaining >= answer.forMs / 2) return;
+      // Past the safety limit nothing in force becomes milder, so that an attacker's numbers lift nothing.
+      const action = answer.eased === undefined ? answer.action : standingDecision.action;
+      decide(key, risk, { ...answer, action }, at, 'extended', standingDecision, output);
       return;
     }
     // A decision needs evidence that is still fresh: decay alone must not bring an expired one back.
@@ -260,7 +312,7 @@ export function createCoordinator(options: {
     output: CoordinatorOutput,
   ): void => {
     const detectors = [...risk.findings.keys()];
-    const match = buildMatch(
+    const built = buildMatch(
       {
         kind: risk.kind,
         pseudonym: risk.pseudonym,
@@ -270,11 +322,12 @@ export function createCoordinator(options: {
       policy,
       values,
     );
+    const kept = built.ok || built.reason !== 'ValueForgotten' ? undefined : keptMatch(risk, previous);
+    const match: MatchAnswer = kept ? { ok: true, match: kept } : built;
     if (!match.ok) {
       hold(risk, match.reason, match.message, at, output);
       return;
     }
-    if (previous && event === 'decided') end(key, risk, previous, 'lifted', 'replaced by a harder action', output);
     if (event === 'decided') risk.strikes++;
     const decidedAt = Math.round(Math.max(at, risk.lastSeen));
     mixKey(
@@ -333,26 +386,54 @@ export function createCoordinator(options: {
     output.decisions.push({ event, decision, reason });
   };
 
+  /** After a restart the value is forgotten, but the decision that was sent before still has its match. */
+  const keptMatch = (risk: Risk, previous: Decision | undefined): Predicate[] | undefined =>
+    previous && previous.match.length > 0 ? previous.match : values.matchInForce?.(risk.kind, risk.pseudonym);
+
+  /** Some campaign's decision in force acts on what this principal was last seen to do. */
+  const coveredByCampaign = (risk: Risk): boolean => {
+    if (risk.kind === PrincipalKind.CAMPAIGN) return false;
+    for (const [key, decision] of inForce) {
+      if (decision.kind !== PrincipalKind.CAMPAIGN || decision.action < Action.THROTTLE) continue;
+      const campaign = risks.get(key)?.traits ?? [];
+      const shows = (trait: CampaignTrait): boolean =>
+        risk.shows.some((own) => own.trait === trait.trait && own.value === trait.value);
+      if (campaign.length > 0 && campaign.every((trait) => trait.trait === 'operation' || shows(trait))) return true;
+    }
+    return false;
+  };
+
+  /** Tells once per incident that the safety limit makes new decisions milder. */
+  const easedBy = (message: string | undefined, risk: Risk, at: number, output: CoordinatorOutput): void => {
+    risk.eased = message !== undefined;
+    if (message === undefined || at < easedUntil) {
+      if (message !== undefined) easedUntil = at + easedQuietMs;
+      return;
+    }
+    easedUntil = at + easedQuietMs;
+    output.decisions.push(suppressedBy(risk, at, `new denials become throttles: ${message}`));
+  };
+
+  const suppressedBy = (risk: Risk, at: number, reason: string): DecisionChange => ({
+    event: 'suppressed',
+    decision: create(DecisionSchema, {
+      api: policy.api,
+      policy: policy.behavior?.policy ?? '',
+      verdict: verdictName(policy.api, risk),
+      kind: risk.kind,
+      pseudonym: risk.pseudonym,
+      decidedAtMs: BigInt(Math.round(at)),
+      expiresAtMs: BigInt(Math.round(at)),
+      score: risk.score,
+      level: risk.level,
+    }),
+    reason,
+  });
+
   const hold = (risk: Risk, reason: HoldReason, message: string, at: number, output: CoordinatorOutput): void => {
     if (risk.held.reason === reason) return;
     risk.held = { reason, message };
-    if (reason !== 'WithinSafety') return;
-    suppressed++;
-    output.decisions.push({
-      event: 'suppressed',
-      decision: create(DecisionSchema, {
-        api: policy.api,
-        policy: policy.behavior?.policy ?? '',
-        verdict: verdictName(policy.api, risk),
-        kind: risk.kind,
-        pseudonym: risk.pseudonym,
-        decidedAtMs: BigInt(Math.round(at)),
-        expiresAtMs: BigInt(Math.round(at)),
-        score: risk.score,
-        level: risk.level,
-      }),
-      reason: message,
-    });
+    if (reason === 'WithinSafety') output.decisions.push(suppressedBy(risk, at, message));
   };
 
   const verdictOf = (risk: Risk, at: number): Verdict => {
@@ -426,6 +507,7 @@ export function createCoordinator(options: {
       risk.facts = { ...risk.facts, sharedBy: Math.max(risk.facts.sharedBy, sharedBy.get(risk.pseudonym) ?? 1) };
     risk.exempt = sighting.exempt;
     risk.listed = sighting.listed;
+    if (sighting.traits.length > 0) risk.shows = sighting.traits;
     if (sighting.campaign) risk.campaign = sighting.campaign;
     output.findings.push(finding);
   };
@@ -435,7 +517,7 @@ export function createCoordinator(options: {
       policy = next;
       const acts = next.behavior?.mode === Mode.ENFORCE || next.behavior?.mode === Mode.DRY_RUN;
       const output = acts ? emptyOutput() : liftAll('the policy no longer acts');
-      for (const [key, risk] of risks) judge(key, risk, at, output);
+      judgeAll([...risks], at, output);
       return output;
     },
     shared(address, principals) {
@@ -443,6 +525,17 @@ export function createCoordinator(options: {
       sharedBy.set(address, principals);
       if (sharedBy.size > maxSharedAddresses) sharedBy.delete(sharedBy.keys().next().value as string);
     },
+    exempt(kind, pseudonym, at) {
+      const output = emptyOutput();
+      const key = `${kind}:${pseudonym}`;
+      const risk = risks.get(key);
+      if (!risk) return output;
+      // Until its next request, which says by itself whether the exemption still holds.
+      risk.exempt = true;
+      judge(key, risk, at, output);
+      return output;
+    },
+    actedOn: () => [...inForce.values()].map(({ kind, pseudonym }) => ({ kind, pseudonym })),
     retire: () => liftAll('the API is no longer protected'),
     take(view, sightings) {
       lastTick = view.tick;
@@ -465,7 +558,7 @@ export function createCoordinator(options: {
         touch(risk, campaign, tuned(campaign) as number, output);
         touched.set(key, risk);
       }
-      for (const [key, risk] of touched) judge(key, risk, view.at, output);
+      judgeAll([...touched], view.at, output);
       if (view.reconsider)
         for (const [key, risk] of [...risks]) {
           if (!touched.has(key)) judge(key, risk, view.at, output);
@@ -487,6 +580,7 @@ export function createCoordinator(options: {
           const decision = inForce.get(key);
           if (decision) end(key, risk, decision, 'lifted', `reviewed as ${disposition}`, output);
         } else risk.clearedUntil = 0;
+        risk.told = { ...risk.told, score: -10 };
         judge(key, risk, at, output);
         return { found: true, output, lessons };
       }
@@ -499,7 +593,13 @@ export function createCoordinator(options: {
         .map((r) => verdictOf(r, r.lastSeen)),
     activity() {
       const enforcing = [...inForce.values()].filter((d) => d.mode === Mode.ENFORCE).length;
-      return { acting: enforcing, wouldAct: inForce.size - enforcing, suppressed, risks: risks.size, evicted };
+      let suppressed = 0;
+      let eased = 0;
+      for (const risk of risks.values()) {
+        if (risk.held.reason === 'WithinSafety') suppressed++;
+        if (risk.eased) eased++;
+      }
+      return { acting: enforcing, wouldAct: inForce.size - enforcing, suppressed, eased, risks: risks.size, evicted };
     },
     save: () => ({
       risks: [...risks],
@@ -507,6 +607,7 @@ export function createCoordinator(options: {
       candidates: [...candidates],
       sharedBy: [...sharedBy],
       evicted,
+      easedUntil,
     }),
     load(state) {
       risks = new Map(state.risks);
@@ -514,6 +615,7 @@ export function createCoordinator(options: {
       candidates = new Map(state.candidates);
       sharedBy = new Map(state.sharedBy);
       evicted = state.evicted;
+      easedUntil = state.easedUntil;
     },
   };
 }

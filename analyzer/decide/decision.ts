@@ -17,11 +17,22 @@ export interface DecisionInputs {
   now: number;
   populationSince: number;
   safety: SafetyView;
+  /** Requests of the principal by all requests of its kind in good standing. */
   shareOfRequests: number;
+  /** A campaign's decision in force acts on requests with the traits that this principal shows. */
+  coveredByCampaign: boolean;
 }
 
 export type DecisionAnswer =
-  | { decide: true; action: Action; mode: Mode; forMs: number; response: Response }
+  | {
+      decide: true;
+      action: Action;
+      mode: Mode;
+      forMs: number;
+      response: Response;
+      /** Why the action is milder than the policy says, where the safety limits made it so. */
+      eased: string | undefined;
+    }
   | { decide: false; reason: HoldReason; message: string };
 
 /** Why nothing is done, or less than the policy says. Closed list; part of status. */
@@ -36,6 +47,7 @@ export type HoldReason =
   | 'LowPrecision'
   | 'Learning'
   | 'WithinSafety'
+  | 'CoveredByCampaign'
   | 'NoSafeMatchKey'
   | 'Unverified'
   | 'ValueForgotten'
@@ -80,11 +92,17 @@ export function decideAction(inputs: DecisionInputs): DecisionAnswer {
   const age = inputs.populationSince === 0 ? 0 : now - inputs.populationSince;
   if (action > Action.TAG && age < minBaseline)
     return hold('Learning', `the baseline is ${hours(age)} old, safety.minBaseline is ${hours(minBaseline)}`);
+  let eased: string | undefined;
   if (action > Action.TAG && risk.kind !== PrincipalKind.CAMPAIGN) {
     const established = risk.firstSeen - risk.facts.firstAt >= minBaseline;
     const answer = checkSafety(risk.kind, established, inputs.shareOfRequests, behavior.safety, inputs.safety);
     if (!answer.ok && !answer.soften) return hold('WithinSafety', answer.message);
-    if (!answer.ok && action === Action.DENY) action = Action.THROTTLE;
+    if (!answer.ok && inputs.coveredByCampaign)
+      return hold('CoveredByCampaign', 'the decision on a campaign acts on these requests');
+    if (!answer.ok && action === Action.DENY) {
+      action = Action.THROTTLE;
+      eased = answer.message;
+    }
   }
   const forMs = Number(response.forMs);
   const maxForMs = Number(response.maxForMs) || forMs * 12;
@@ -94,6 +112,7 @@ export function decideAction(inputs: DecisionInputs): DecisionAnswer {
     mode,
     forMs: Math.min(maxForMs, forMs * 2 ** Math.min(maxDoublings, risk.strikes)),
     response,
+    eased,
   };
 }
 

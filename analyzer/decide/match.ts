@@ -15,6 +15,8 @@ export interface MatchValues {
   keyOf(kind: PrincipalKind, pseudonym: string): MatchKey;
   /** A user agent or JA4; undefined when forgotten. */
   traitOf(trait: 'userAgent' | 'ja4', pseudonym: string): string | undefined;
+  /** The match of a decision on this principal that was in force when the process started. */
+  matchInForce?(kind: PrincipalKind, pseudonym: string): Predicate[] | undefined;
 }
 
 export type MatchAnswer =

@@ -8,8 +8,11 @@ import type { Standing } from '../profile/principal-table.ts';
 export interface SafetyView {
   /** Principals in good standing by kind; undefined until the first count. */
   standing: Standing | undefined;
-  /** Decisions in force by kind: all, and those on principals that were established before their incident. */
-  inForce: (kind: PrincipalKind) => { all: number; established: number };
+  /**
+   * Decisions in force by kind that refuse or slow: all, those on principals that were established before their
+   * incident, and the requests of the latter.
+   */
+  inForce: (kind: PrincipalKind) => { all: number; established: number; requests: number };
 }
 
 export type SafetyAnswer =
@@ -40,6 +43,8 @@ export function checkSafety(
   const requests = safety?.maxShareOfRequests || defaultSafety.maxShareOfRequests;
   const standing = view.standing?.principals[kind] ?? 0;
   const inForce = view.inForce(kind);
+  const total = view.standing?.requests[kind] ?? 0;
+  const shareInForce = total > 0 ? inForce.requests / total : 0;
   const percent = (value: number): string => `${Math.round(value * 1000) / 10}%`;
   if (established && inForce.established >= Math.max(floor.established, share * standing))
     return {
@@ -47,11 +52,11 @@ export function checkSafety(
       soften: false,
       message: `${inForce.established} of ${standing} established principals are acted on, the limit is ${percent(share)}; these look like false positives`,
     };
-  if (established && shareOfRequests > requests)
+  if (established && shareInForce + shareOfRequests > requests)
     return {
       ok: false,
       soften: true,
-      message: `the principal sent ${percent(shareOfRequests)} of the requests in good standing, the limit is ${percent(requests)}`,
+      message: `established principals with ${percent(shareInForce + shareOfRequests)} of the requests in good standing would be acted on, the limit is ${percent(requests)}`,
     };
   if (inForce.all >= Math.max(floor.all, share * standing))
     return {

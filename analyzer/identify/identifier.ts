@@ -16,6 +16,7 @@ import type { DropReason, Ledger } from '@picket/runtime/ledger.ts';
 import { type AccessRecord, Feed } from '../ingest/access-record.ts';
 import { F, Flag, methods, type ObservationBatch, Signal } from '../observation.ts';
 import type { OperationRegistry } from '../operations/registry.ts';
+import { parseAddress } from './address.ts';
 import { type ApiContext, compileApiContext } from './api-context.ts';
 import { type ApiTable, createApiTable } from './api-table.ts';
 import { createCallerReader } from './caller.ts';
@@ -72,6 +73,8 @@ export interface Identifier {
   /** What the outcome learners of an API hold, for status. */
   learning(api: string): FlowLearning[];
   matchKey(api: string, kind: ValueKind, lo: number, hi: number): MatchKey;
+  /** End of the exemption that covers a principal, Unix ms; 0 when none does. `address`: its text, where it is one. */
+  exemptUntil(api: string, kind: ValueKind, lo: number, hi: number, address: string | undefined): number;
   /** Weight 0..1 under which a principal was last seen on a reputation list. */
   reputationOf(api: string, kind: ValueKind, lo: number, hi: number): number;
   /** Identity values that were too long to be any. */
@@ -374,6 +377,13 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
         declared: flow.declaredOutcome !== undefined,
         answers: flow.learner.learned(),
       })) ?? [],
+    exemptUntil(api, kind, lo, hi, text) {
+      const standing = contexts.get(api)?.standing;
+      if (!standing) return 0;
+      const byAddress =
+        text !== undefined && parseAddress(text.replace(/\/\d+$/, '')) ? standing.exemptAddressUntil() : 0;
+      return Math.max(byAddress, standing.exemptPrincipalUntil(kind, lo, hi));
+    },
     matchKey: (api, kind, lo, hi) => resolveMatchKey(escrow, contexts.get(api)?.policy, kind, lo, hi),
     reputationOf: (api, kind, lo, hi) => contexts.get(api)?.standing.weightOf(kind, lo, hi) ?? 0,
     oversizedValues: () => oversized,

@@ -17,7 +17,7 @@ export interface StatusView {
   learning: readonly FlowLearning[];
   observations: number;
   since: number;
-  activity: { acting: number; wouldAct: number; suppressed: number };
+  activity: { acting: number; wouldAct: number; suppressed: number; eased: number };
   /** Seen by expected requests; undefined = unknown. */
   completeness: number | undefined;
 }
@@ -131,20 +131,29 @@ export function apiConditions(view: StatusView, now: number): ConditionDraft[] {
   ];
 }
 
-export function withinSafety(suppressed: number): ConditionDraft {
-  return suppressed === 0
-    ? {
-        type: 'WithinSafety',
-        status: 'True',
-        reason: 'WithinLimits',
-        message: 'no decision was held back by the safety limits',
-      }
-    : {
-        type: 'WithinSafety',
-        status: 'False',
-        reason: 'Suppressed',
-        message: `${suppressed} decisions on established principals were held back: review them, then raise safety or exempt them`,
-      };
+export function withinSafety(views: readonly StatusView[]): ConditionDraft {
+  const suppressed = views.reduce((sum, v) => sum + v.activity.suppressed, 0);
+  const eased = views.reduce((sum, v) => sum + v.activity.eased, 0);
+  if (suppressed > 0)
+    return {
+      type: 'WithinSafety',
+      status: 'False',
+      reason: 'Suppressed',
+      message: `${suppressed} decisions on established principals were held back: review them, then raise safety or exempt them`,
+    };
+  if (eased > 0)
+    return {
+      type: 'WithinSafety',
+      status: 'False',
+      reason: 'Eased',
+      message: `${eased} principals are throttled instead of denied: more are under suspicion than spec.safety lets deny`,
+    };
+  return {
+    type: 'WithinSafety',
+    status: 'True',
+    reason: 'WithinLimits',
+    message: 'no decision was held back by the safety limits',
+  };
 }
 
 export function policyActivity(views: readonly StatusView[]): {
@@ -155,7 +164,7 @@ export function policyActivity(views: readonly StatusView[]): {
   return {
     wouldAct: views.reduce((sum, v) => sum + v.activity.wouldAct, 0),
     acting: views.reduce((sum, v) => sum + v.activity.acting, 0),
-    suppressedBySafety: views.reduce((sum, v) => sum + v.activity.suppressed, 0),
+    suppressedBySafety: views.reduce((sum, v) => sum + v.activity.suppressed + v.activity.eased, 0),
   };
 }
 

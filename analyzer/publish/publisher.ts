@@ -12,7 +12,7 @@ import type { Logger } from '@picket/runtime/log.ts';
 import type { Condition, ObjectStore, StoredObject } from '@picket/runtime/objects/object-store.ts';
 import type { Verdict } from '../verdict.ts';
 import type { ConditionDraft } from './api-status.ts';
-import { iso, nameOf, namespaceOf, verdictSpec, verdictStatus } from './risk-verdict.ts';
+import { iso, nameOf, namespaceOf, verdictConditions, verdictSpec, verdictStatus } from './risk-verdict.ts';
 
 export const ANALYZER_MANAGER = 'picket-analyzer';
 
@@ -115,11 +115,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
         ANALYZER_MANAGER,
       );
     }
-    await objects.applyStatus(
-      { kind: 'RiskVerdict', namespace, name: verdict.name },
-      verdictStatus(verdict) as Record<string, unknown>,
-      ANALYZER_MANAGER,
+    const object = { kind: 'RiskVerdict', namespace, name: verdict.name };
+    const current = await objects.get<StoredObject<RiskVerdict['spec'], RiskVerdict['status']>>(object);
+    if (!current) return;
+    const conditions = verdictConditions(verdict, current.spec).map((draft) =>
+      conditionFrom(draft, current.status?.conditions, current.metadata.generation, now),
     );
+    await objects.applyStatus(object, { ...verdictStatus(verdict), conditions }, ANALYZER_MANAGER);
   };
 
   const writeStatus = async (key: string, next: PendingStatus): Promise<void> => {

@@ -1,6 +1,7 @@
 /** A verdict as the `RiskVerdict` object that people read. Pure. */
 import type { RiskVerdictSpec, RiskVerdictStatus } from '@picket/crds/gen/types.ts';
 import { type Finding, references, type Verdict } from '../verdict.ts';
+import type { ConditionDraft } from './api-status.ts';
 import { actionNames, kindNames, levelNames, modeNames } from './names.ts';
 
 export function verdictSpec(verdict: Verdict): RiskVerdictSpec {
@@ -75,6 +76,35 @@ export function verdictStatus(verdict: Verdict): RiskVerdictStatus {
       why: [...new Set(verdict.findings.map((f) => f.detector[0]?.toUpperCase() + f.detector.slice(1)))].join(','),
     },
   };
+}
+
+/** `Programmed` is the operator's to say. */
+export function verdictConditions(verdict: Verdict, spec: RiskVerdictSpec): ConditionDraft[] {
+  const { decision } = verdict;
+  const { review } = spec;
+  return [
+    decision
+      ? {
+          type: 'Active',
+          status: 'True',
+          reason: actionNames[decision.action] ?? 'Tag',
+          message: `${decision.id} in mode ${modeNames[decision.mode] ?? 'Observe'} until ${iso(decision.expiresAt)}`,
+        }
+      : {
+          type: 'Active',
+          status: 'False',
+          reason: verdict.enforceable.ok ? 'NoDecision' : verdict.enforceable.reason,
+          message: verdict.enforceable.ok ? 'Nothing is decided now' : verdict.enforceable.message,
+        },
+    review
+      ? {
+          type: 'Reviewed',
+          status: 'True',
+          reason: review.disposition,
+          message: `Reviewed${review.by ? ` by ${review.by}` : ''}${review.note ? `: ${review.note}` : ''}`,
+        }
+      : { type: 'Reviewed', status: 'False', reason: 'NotReviewed', message: 'Nobody has reviewed this verdict yet' },
+  ];
 }
 
 /** "shop/payments" → "payments". */

@@ -3,7 +3,7 @@
  * for `picket replay` to show that the same rows give the same verdicts.
  */
 import { fromJsonString, toJsonString } from '@bufbuild/protobuf';
-import { CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { CompiledPolicySchema, type PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { Analysis, AnalysisInput, AnalysisOutcome, Disposition } from '../analysis.ts';
 import { F, ObservationBatch, STRIDE } from '../observation.ts';
 import type { InputRow, Store } from '../store/store.ts';
@@ -98,6 +98,8 @@ export function inputToRow(input: AnalysisInput): Pick<InputRow, 'kind' | 'key' 
       return { kind: 'policyDeleted', key: input.api, body: '' };
     case 'review':
       return { kind: 'review', key: input.verdict, body: input.disposition };
+    case 'exemption':
+      return { kind: 'exemption', key: input.api, body: JSON.stringify([input.principal, input.pseudonym]) };
   }
 }
 
@@ -109,6 +111,10 @@ function inputFromRow(row: InputRow): AnalysisInput | undefined {
       return { kind: 'policyDeleted', api: row.key };
     case 'review':
       return { kind: 'review', verdict: row.key, disposition: row.body as Disposition };
+    case 'exemption': {
+      const [principal, pseudonym] = JSON.parse(row.body) as [PrincipalKind, string];
+      return { kind: 'exemption', api: row.key, principal, pseudonym };
+    }
     default:
       return undefined;
   }

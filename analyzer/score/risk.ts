@@ -24,6 +24,10 @@ export interface Risk {
   held: { reason: string; message: string };
   /** Decisions made before, each lengthening the next; forgotten after a day of peace. */
   strikes: number;
+  /** What its last evidence looked like on the wire; says whether a campaign covers it. */
+  shows: CampaignTrait[];
+  /** The safety limits made its action milder. */
+  eased: boolean;
   /** A person said it is benign: nothing is decided until then. */
   clearedUntil: number;
   /** Score and level last emitted. */
@@ -59,6 +63,8 @@ export function createRisk(
     decision: undefined,
     held: { reason: '', message: '' },
     strikes: 0,
+    shows: [],
+    eased: false,
     clearedUntil: 0,
     told: { score: 0, level: Level.NONE, findings: 0 },
   };

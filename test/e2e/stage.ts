@@ -2,11 +2,12 @@
  * What the end-to-end tests play on: an application, a folder of manifests, an ordinary day to learn from, people with
  * addresses of their own, and a caller who tries leaked passwords.
  */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RiskVerdict } from '@picket/crds/gen/types.ts';
 import { createHttpClient } from '../support/http-client.ts';
 import { type Picket, type PicketOptions, startPicket } from '../support/picket.ts';
@@ -211,26 +212,45 @@ export async function answered(picket: Picket, address: string, status: number, 
   }
 }
 
-/** Asks again and again as ordinary people do, until `stop`; every answer that is not 200 is kept. */
+/** People at their usual pace, each from an own address, until `stop`; every answer that is not 200 is kept. */
 export function ordinaryTraffic(port: number): { stop(): Promise<{ sent: number; bad: number[] }> } {
-  const callers = Array.from({ length: 8 }, (_, i) => caller(port, personAddress(i * 3)));
+  const callers = Array.from({ length: 40 }, (_, i) => caller(port, personAddress(i * 3)));
   const bad: number[] = [];
   let sent = 0;
-  let running = true;
+  const stopping = new AbortController();
+  const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal: stopping.signal }).catch(() => {});
   const loops = callers.map(async (one, i) => {
-    while (running) {
-      const status = await one.get(`/v1/products/${(sent + i) % 40}`);
+    await pause(i * 70);
+    while (!stopping.signal.aborted) {
+      const status = await one.get(`/v1/products/${(sent * 7 + i) % 40}`);
       sent++;
       if (status !== 200) bad.push(status);
-      await new Promise((resolve) => setTimeout(resolve, 40));
+      await pause(2_000 + ((sent * 37 + i * 211) % 3_000));
     }
   });
   return {
     async stop() {
-      running = false;
+      stopping.abort();
       await Promise.all(loops);
       for (const one of callers) one.close();
       return { sent, bad };
     },
   };
+}
+
+/** Admin interface of the Envoy that Picket runs. */
+export function envoyAdmin(picket: Picket): string {
+  const config = JSON.parse(readFileSync(join(picket.folder, 'data/envoy/bootstrap.json'), 'utf8')) as {
+    admin: { address: { socketAddress: { address: string; portValue: number } } };
+  };
+  const { address, portValue } = config.admin.address.socketAddress;
+  return `http://${address}:${portValue}`;
+}
+
+/** All of Envoy's configuration, without when and under which version it came. */
+export async function configDump(picket: Picket): Promise<unknown> {
+  const text = await (await fetch(`${envoyAdmin(picket)}/config_dump`)).text();
+  return JSON.parse(text, (key, value: unknown) =>
+    key === 'last_updated' || key === 'version_info' ? undefined : value,
+  );
 }
