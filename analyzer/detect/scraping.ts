@@ -17,7 +17,7 @@ const DETECTOR = 4;
 
 /**
  * Last read (f64), reads, pauses, sum and sum of squares of their logarithms, reads that a page led to, parts of pages
- * fetched beside, targets; kept: own mean and windows.
+ * fetched beside, targets; kept: own mean and windows, best surprise and start (f64) of the last window.
  */
 const O = {
   lastAt: 0,
@@ -30,7 +30,7 @@ const O = {
   targets: 8,
   words: 8 + DISTINCT_WORDS,
 } as const;
-const Kept = { mean: 0, windows: 1, words: 2 } as const;
+const Kept = { mean: 0, windows: 1, last: 2, lastAt: 4, words: 6 } as const;
 
 /** Logarithm of distinct resources per hour, and spread of the logarithm of pauses, before anything is known. */
 const coverage = { mean: 1.8, deviation: 1.1, windows: 40 };
@@ -45,6 +45,11 @@ const browsing = { share: 0.5, discount: 0.3 };
 const ownWindows = 12;
 const GET = 1;
 const windowMs = 3_600_000;
+/**
+ * Who was conspicuous in the hour before and is again: half of that surprise counts, for hours of one caller are not
+ * independent. Below the threshold busy people would add up.
+ */
+const persistence = { share: 0.5, threshold: 4 };
 
 export const scraping: DetectorFactory = (close) => {
   const table: WindowTable = new WindowTable({
@@ -54,7 +59,7 @@ export const scraping: DetectorFactory = (close) => {
     maxSlots: 16_384,
     doorkeeperBits: 65_536,
     onClose: (t, base) => {
-      const { u32, f32 } = t.slab;
+      const { u32, f32, f64 } = t.slab;
       const own = base + t.own;
       const targets = countDistinct(u32, own + O.targets);
       if (targets === 0) return;
@@ -62,6 +67,8 @@ export const scraping: DetectorFactory = (close) => {
       const mean = f32[base + t.kept + Kept.mean] as number;
       f32[base + t.kept + Kept.mean] = mean + (Math.log(targets) - mean) / Math.min(windows + 1, 72);
       f32[base + t.kept + Kept.windows] = windows + 1;
+      f32[base + t.kept + Kept.last] = f32[base + W.best] as number;
+      f64[(base + t.kept + Kept.lastAt) >> 1] = f64[(base + W.windowAt) >> 1] as number;
       close(t, base, (partial, kind) => {
         const at = cellOf(DETECTOR, kind) * SUMS;
         const sums = partial.sums;
@@ -131,6 +138,7 @@ export const scraping: DetectorFactory = (close) => {
         const even = normalOf(sums, at + 3, evenness);
         surprise += normalSurprise((even.mean - spreadOf(f32, own)) / even.deviation);
       }
+      surprise += persistence.share * lastSurprise(table, base);
       scene.say(table, base, {
         detector: id,
         family: 'volume',
@@ -145,6 +153,14 @@ export const scraping: DetectorFactory = (close) => {
   };
   return detector;
 };
+
+/** Surprise of the window before, if it led up to the open one and was conspicuous. */
+function lastSurprise(table: WindowTable, base: number): number {
+  const { f32, f64 } = table.slab;
+  const last = f32[base + table.kept + Kept.last] as number;
+  const gap = (f64[(base + W.windowAt) >> 1] as number) - (f64[(base + table.kept + Kept.lastAt) >> 1] as number);
+  return last >= persistence.threshold && gap <= 2 * windowMs ? last : 0;
+}
 
 function notePart(table: WindowTable, scene: Scene): void {
   const base = table.slab.find(scene.keyLo, scene.keyHi);
