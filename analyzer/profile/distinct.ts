@@ -8,6 +8,8 @@ export const DISTINCT_WORDS = 18;
 
 const EXACT = 16;
 const SKETCH = 0x8000_0000;
+/** 2^−rank: a power per register would cost more than the rest of a count. */
+const inverse = Float64Array.from({ length: 64 }, (_, rank) => 2 ** -rank);
 
 /** Adds `hash` (never 0) to the set at word `at`; true when the set changed. */
 export function addDistinct(u32: Uint32Array, at: number, hash: number): boolean {
@@ -41,10 +43,13 @@ export function countDistinct(u32: Uint32Array, at: number): number {
   if ((head & SKETCH) === 0) return head;
   let sum = 0;
   let empty = 0;
-  for (let i = 0; i < 64; i++) {
-    const rank = register(u32, at, i);
-    if (rank === 0) empty++;
-    sum += 2 ** -rank;
+  for (let word = at + 1; word <= at + 16; word++) {
+    const four = u32[word] as number;
+    for (let shift = 0; shift < 32; shift += 8) {
+      const rank = (four >>> shift) & 0xff;
+      if (rank === 0) empty++;
+      sum += inverse[rank] as number;
+    }
   }
   const estimate = (0.709 * 64 * 64) / sum;
   if (estimate <= 160 && empty > 0) return Math.round(64 * Math.log(64 / empty));
