@@ -34,6 +34,9 @@ export interface ReplayReport {
   different: { name: string; tick: number; stored: string; recomputed: string }[];
 }
 
+/** The newest statements are compared, up to this many. */
+const maxCompared = 10_000;
+
 /** A replay knows no values behind pseudonyms: it recomputes verdicts, not match keys. */
 const noValues: MatchValues = {
   keyOf: () => ({ ok: false, reason: 'ValueForgotten', message: 'a replay knows no values' }),
@@ -95,9 +98,10 @@ export async function replay(store: Store, options: ReplayOptions): Promise<Repl
         for (const verdict of outcome.verdicts) recomputed.set(`${verdict.name} ${verdict.tick}`, verdict);
       },
     });
-    const stored = (await store.readVerdicts(options.verdict ? { verdict: options.verdict } : {})).filter(
-      (v) => v.tick > fromTick,
-    );
+    // A running Picket may have said more since the last tick that was read.
+    const upTo = analysis.engine.tick;
+    const filter = { limit: maxCompared, ...(options.verdict ? { verdict: options.verdict } : {}) };
+    const stored = (await store.readVerdicts(filter)).filter((v) => v.tick > fromTick && v.tick <= upTo);
     if (options.verdict && stored.length === 0)
       throw new NotReproducible(`no stored statement about ${options.verdict} lies after the start of the replay`);
     const report: ReplayReport = {
