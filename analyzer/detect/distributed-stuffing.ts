@@ -9,23 +9,28 @@ import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.
 import { fold } from '../profile/hash.ts';
 import { isLogin, outcomeOf } from './facts.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
-import { cellOf, FAST, SUMS } from './population.ts';
+import { cellOf, LOGINS, SUMS } from './population.ts';
 import { betaBinomialSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
 
 const id = 'distributedStuffing';
 const DETECTOR = 2;
 
+/** Own attempts and failures (f32); everybody's when the window opened (f64); accounts and addresses (sets). */
 const O = {
   attempts: 0,
   failures: 1,
-  accounts: 2,
-  addresses: 2 + DISTINCT_WORDS,
-  words: 2 + 2 * DISTINCT_WORDS,
+  everyAttempt: 2,
+  everyFailure: 4,
+  accounts: 6,
+  addresses: 6 + DISTINCT_WORDS,
+  words: 6 + 2 * DISTINCT_WORDS,
 } as const;
 
 /** Failed share of login attempts before anything is known; traits carry many people, so their ratios vary less. */
 const prior = { mean: 0.15, attempts: 60, strength: 60 };
+/** The past counts as so many attempts of the window's own control group. */
+const pastWeight = 20;
 /** Share of stolen credentials that do not work (published hit rates are 0.1–2 %). */
 const attackFailure = 0.97;
 /** Below these it is not distributed: the detectors of single sources and accounts see it. */
@@ -39,10 +44,10 @@ const windowsMs = [300_000, 3_600_000];
 /** What `fold` makes of an account that no rule names. */
 const nameless = fold(0, 0);
 
-function countFast(scene: Scene, failed: boolean): void {
-  const { fast } = scene.partial;
-  fast[FAST.attempts] = (fast[FAST.attempts] as number) + 1;
-  if (failed) fast[FAST.failures] = (fast[FAST.failures] as number) + 1;
+function countLogin(scene: Scene, failed: boolean): void {
+  const { logins } = scene.partial;
+  logins[LOGINS.attempts] = (logins[LOGINS.attempts] as number) + 1;
+  if (failed) logins[LOGINS.failures] = (logins[LOGINS.failures] as number) + 1;
 }
 
 export const distributedStuffing: DetectorFactory = (close) => {
@@ -73,14 +78,14 @@ export const distributedStuffing: DetectorFactory = (close) => {
       const failed = outcome === Outcome.failure;
       if (scene.kind === Key.account) {
         // Each attempt has one account: here the population is counted once.
-        countFast(scene, failed);
+        countLogin(scene, failed);
         return;
       }
       const account = fold(
         scene.u32[scene.record + F.account] as number,
         scene.u32[scene.record + F.account + 1] as number,
       );
-      if (account === nameless && scene.code >>> KIND_BITS === Trait.userAgent) countFast(scene, failed);
+      if (account === nameless && scene.code >>> KIND_BITS === Trait.userAgent) countLogin(scene, failed);
       const at = cellOf(DETECTOR, Key.trait) * SUMS;
       const sums = scene.population?.sums;
       const known = sums?.[at] ?? 0;
@@ -88,8 +93,13 @@ export const distributedStuffing: DetectorFactory = (close) => {
       for (const table of tables) {
         const base = table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
         if (base < 0) continue;
-        const { u32, f32 } = table.slab;
+        const { u32, f32, f64 } = table.slab;
         const own = base + table.own;
+        const every = scene.population?.logins;
+        if (f32[own + O.attempts] === 0) {
+          f64[(own + O.everyAttempt) >> 1] = every?.[LOGINS.attempts] ?? 0;
+          f64[(own + O.everyFailure) >> 1] = every?.[LOGINS.failures] ?? 0;
+        }
         const attempts = (f32[own + O.attempts] as number) + 1;
         const failures = (f32[own + O.failures] as number) + (failed ? 1 : 0);
         f32[own + O.attempts] = attempts;
@@ -106,12 +116,15 @@ export const distributedStuffing: DetectorFactory = (close) => {
         const accounts = countDistinct(u32, own + O.accounts);
         const named = accounts > 0;
         if (addresses < (named ? minAddresses : minNamelessAddresses) || (named && accounts < minAccounts)) continue;
-        // On a day when everybody fails (a rotation, an outage) the rest of the traffic fails as well.
-        const fast = scene.population?.fast;
-        const restAttempts = Math.max(0, (fast?.[FAST.attempts] ?? 0) - attempts);
-        const restFailures = Math.max(0, (fast?.[FAST.failures] ?? 0) - failures);
-        const rest = (restFailures + slow * 20) / (restAttempts + 20);
+        // On a day when everybody fails (a rotation, an outage) the rest of the traffic fails as well: what logged in
+        // during this very window without these traits is the control group, and its size says how sure it is.
+        const since = (total: number, at: number): number =>
+          Math.max(0, (every?.[total] ?? 0) - (f64[(own + at) >> 1] as number));
+        const restAttempts = Math.max(0, since(LOGINS.attempts, O.everyAttempt) - attempts);
+        const restFailures = Math.min(restAttempts, Math.max(0, since(LOGINS.failures, O.everyFailure) - failures));
+        const rest = (restFailures + slow * pastWeight) / (restAttempts + pastWeight);
         const mean = Math.min(0.9, Math.max(slow, rest));
+        const strength = Math.min(prior.strength, restAttempts + pastWeight);
         const excess = Math.max(0, failures - mean * attempts);
         scene.say(table, base, {
           detector: id,
@@ -120,7 +133,7 @@ export const distributedStuffing: DetectorFactory = (close) => {
             Math.min(failures, (named ? accounts : addresses) * 2),
             attempts,
             mean,
-            prior.strength,
+            strength,
           ),
           observed: failures,
           expected: mean * attempts,

@@ -3,13 +3,13 @@
  * has touched a foreign object. How often that is normal is learned per operation: a catalogue is everybody's, an
  * order is one person's. Ids in regular steps are a second, independent tell.
  */
-import { F } from '../observation.ts';
+import { F, Flag } from '../observation.ts';
 import { Key } from '../engine/key-kind.ts';
 import { actorField, actorOf } from '../engine/fan-out.ts';
 import { addDistinct, DISTINCT_WORDS } from '../profile/distinct.ts';
 import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory, DerivedUpdate, Scene } from './detector.ts';
-import { statusOf } from './facts.ts';
+import { hasFlag, statusOf } from './facts.ts';
 import { addOperation } from './population.ts';
 import { betaBinomialSurprise, negativeBinomialSurprise } from './statistics.ts';
 import { W, WindowTable } from './window-table.ts';
@@ -19,7 +19,7 @@ const DETECTOR = 3;
 
 /** Objects: first owner (64 bits) and its kind, kept as long as the object is remembered. */
 const Owner = { lo: 0, hi: 1, kind: 2, words: 4 } as const;
-/** Actors: distinct objects, foreign ones, foreign ones served, expected foreign ones, steps, regular steps, last step. */
+/** Actors: distinct objects that somebody owns, foreign ones, foreign ones served, expected foreign ones, steps, regular steps, last step. */
 const O = {
   touched: 0,
   foreign: 1,
@@ -33,6 +33,11 @@ const O = {
   words: 8 + DISTINCT_WORDS,
 } as const;
 
+/**
+ * An id that only looks like an object's name is one once its operation has shown that its objects are private: this
+ * many touches, of which at most this share were foreign. An operator's object rule needs no such proof.
+ */
+const inferredPrivate = { touches: 50, foreign: 0.1 };
 /** Foreign share of an operation before anything is known: an operation may turn out to be a catalogue. */
 const foreignPrior = { mean: 0.2, touches: 5, floor: 0.3, shape: 2 };
 const stepPrior = { mean: 0.1, steps: 20, strength: 12 };
@@ -98,7 +103,7 @@ export const objectEnumeration: DetectorFactory = (close) => {
         success: served,
         delta: scene.f64[(scene.record + F.objectDelta) >> 1] as number,
         surprise: 0,
-        count: 1,
+        count: hasFlag(scene, Flag.objectInferred) ? 0 : 1,
       });
     },
     receive(scene, update) {
@@ -109,10 +114,14 @@ export const objectEnumeration: DetectorFactory = (close) => {
       if (!addDistinct(u32, own + O.objects, update.object)) return;
       const calm = (f32[base + W.best] as number) < 3;
       const ratios = learn(scene, update, calm);
-      f32[own + O.touched] = (f32[own + O.touched] as number) + 1;
-      f32[own + O.expected] = (f32[own + O.expected] as number) + ratios.foreign;
-      f32[own + O.baseline] = ratios.touches;
-      if (update.foreign) {
+      const owned =
+        update.count > 0 || (ratios.touches >= inferredPrivate.touches && ratios.foreign <= inferredPrivate.foreign);
+      if (owned) {
+        f32[own + O.touched] = (f32[own + O.touched] as number) + 1;
+        f32[own + O.expected] = (f32[own + O.expected] as number) + ratios.foreign;
+        f32[own + O.baseline] = ratios.touches;
+      }
+      if (owned && update.foreign) {
         f32[own + O.foreign] = (f32[own + O.foreign] as number) + 1;
         if (update.success) f32[own + O.served] = (f32[own + O.served] as number) + 1;
         actors.sample(base, update.seq);
@@ -124,14 +133,14 @@ export const objectEnumeration: DetectorFactory = (close) => {
       // Two looks at the same behaviour: half the probability for each.
       const surprise = Math.max(byOwner, walked) - Math.log10(2);
       if (surprise <= 0) return;
-      const owned = byOwner >= walked;
+      const byForeign = byOwner >= walked;
       scene.say(actors, base, {
         detector: id,
         family: 'object',
         surprise,
-        observed: owned ? foreign : (f32[own + O.regular] as number),
-        expected: owned ? expected : ratios.step * (f32[own + O.steps] as number),
-        unit: owned
+        observed: byForeign ? foreign : (f32[own + O.regular] as number),
+        expected: byForeign ? expected : ratios.step * (f32[own + O.steps] as number),
+        unit: byForeign
           ? 'distinct objects that others got first or that were refused'
           : 'regular steps from one object id to the next',
         baseline: ratios.touches,

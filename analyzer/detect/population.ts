@@ -14,8 +14,8 @@ export const SUMS = 9;
 export const BINS = 160;
 const BIN_WIDTH = 0.25;
 
-/** Fast login counts: attempts and failures of the last minutes, for comparison within an incident. */
-export const FAST = { attempts: 0, failures: 1 } as const;
+/** Login attempts and failures since ever: what lies between two readings is a window's traffic, to compare traits with. */
+export const LOGINS = { attempts: 0, failures: 1 } as const;
 
 /** Per operation: object touches, foreign touches, transitions between objects, sequential transitions. */
 export const OPERATION_SUMS = 4;
@@ -27,7 +27,7 @@ export interface Partial {
   surprises: Map<number, Float64Array>;
   /** By detector × kind: what was claimed of each closed window after calibration, anomalous ones included. */
   claims: Map<number, Float64Array>;
-  fast: Float64Array;
+  logins: Float64Array;
   operations: Map<number, Float64Array>;
   /** Windows closed: how many chances for a false alert there were. */
   tests: number;
@@ -38,7 +38,7 @@ export function createPartial(): Partial {
     sums: new Float64Array(detectorIds.length * KINDS * SUMS),
     surprises: new Map(),
     claims: new Map(),
-    fast: new Float64Array(2),
+    logins: new Float64Array(2),
     operations: new Map(),
     tests: 0,
   };
@@ -63,7 +63,7 @@ export interface Tail {
 export interface ApiPopulation {
   sums: Float64Array;
   tails: ReadonlyMap<number, Tail>;
-  fast: Float64Array;
+  logins: Float64Array;
   operations: ReadonlyMap<number, Float64Array>;
   /** Windows closed per day, the number of chances for a false alert. */
   testsPerDay: number;
@@ -110,8 +110,8 @@ const minTailWindows = 200;
  */
 export function calibrate(population: ApiPopulation | undefined, cell: number, surprise: number): number {
   const tail = population?.tails.get(cell);
-  if (!tail || tail.n < minTailWindows || surprise <= tail.threshold) return surprise;
-  const survival = -(surprise - tail.threshold) / tail.scale / Math.LN10;
+  if (!tail || tail.n < minTailWindows) return surprise;
+  const survival = -Math.max(0, surprise - tail.threshold) / tail.scale / Math.LN10;
   // The empirical share cannot be known better than one in n.
   const share = Math.log10(Math.max(tail.share, 1 / tail.n));
   return Math.min(surprise, -(share + survival));
@@ -137,14 +137,13 @@ export function fitTail(bins: Float64Array): Tail {
 }
 
 const halfLifeMs = 7 * 86_400_000;
-const fastHalfLifeMs = 150_000;
 
 interface Merged {
   sums: Float64Array;
   surprises: Map<number, Float64Array>;
   /** Never fades: a record of the whole past, not a model of the present. */
   claims: Map<number, Float64Array>;
-  fast: Float64Array;
+  logins: Float64Array;
   operations: Map<number, Float64Array>;
   tests: number;
   since: number;
@@ -174,8 +173,8 @@ export class Population {
       for (const [api, partial] of byApi) {
         let merged = this.#apis.get(api);
         if (!merged) {
-          const { sums, surprises, claims, fast, operations } = createPartial();
-          this.#apis.set(api, (merged = { sums, surprises, claims, fast, operations, tests: 0, since: at, at }));
+          const { sums, surprises, claims, logins, operations } = createPartial();
+          this.#apis.set(api, (merged = { sums, surprises, claims, logins, operations, tests: 0, since: at, at }));
         }
         addInto(merged, partial);
       }
@@ -209,7 +208,7 @@ export class Population {
       next.set(api, {
         sums: merged.sums.slice(),
         tails: new Map([...merged.surprises].map(([cell, bins]) => [cell, fitTail(bins)])),
-        fast: merged.fast.slice(),
+        logins: merged.logins.slice(),
         operations: new Map([...merged.operations].map(([operation, sums]) => [operation, sums.slice()])),
         testsPerDay: merged.tests / days,
         since: merged.since,
@@ -222,8 +221,6 @@ export class Population {
 function fade(merged: Merged, at: number): void {
   const elapsed = Math.max(0, at - merged.at);
   merged.at = Math.max(merged.at, at);
-  const fast = 2 ** (-elapsed / fastHalfLifeMs);
-  for (let i = 0; i < merged.fast.length; i++) merged.fast[i] = (merged.fast[i] as number) * fast;
   const slow = 2 ** (-elapsed / halfLifeMs);
   scale(merged.sums, slow);
   for (const bins of merged.surprises.values()) scale(bins, slow);
@@ -236,7 +233,7 @@ function scale(values: Float64Array, factor: number): void {
 
 function addInto(merged: Merged, partial: Partial): void {
   add(merged.sums, partial.sums);
-  add(merged.fast, partial.fast);
+  add(merged.logins, partial.logins);
   merged.tests += partial.tests;
   for (const [cell, bins] of partial.surprises) add(obtain(merged.surprises, cell, BINS), bins);
   for (const [cell, bins] of partial.claims) add(obtain(merged.claims, cell, BINS), bins);

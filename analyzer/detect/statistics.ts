@@ -86,6 +86,21 @@ export function negativeBinomialSurprise(k: number, mean: number, shape: number)
   return Math.max(0, -(first + Math.log(sum)) / LN10);
 }
 
+/**
+ * Several looks at one behaviour as one surprise: under good standing the sum of independent surprises is Gamma
+ * distributed (Fisher, 1925), so adding them up alone would claim too much.
+ */
+export function combinedSurprise(...surprises: readonly number[]): number {
+  const x = surprises.reduce((sum, s) => sum + s, 0) * LN10;
+  let term = 1;
+  let sum = 1;
+  for (let i = 1; i < surprises.length; i++) {
+    term *= x / i;
+    sum += term;
+  }
+  return Math.max(0, (x - Math.log(sum)) / LN10);
+}
+
 /** Surprise of a standard normal value of at least `z`; asymptotic expansion where the tail underflows. */
 export function normalSurprise(z: number): number {
   if (z <= 0) return 0;

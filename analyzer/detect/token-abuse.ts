@@ -1,6 +1,6 @@
 /**
- * One token, session or user from more networks and devices than its kind is used from. A phone hops between a few
- * networks and stays one device; a stolen token appears in many hands.
+ * One token, session or user in more hands than its kind is in: from many networks, on many devices, now here and now
+ * there. A phone hops between networks and stays one device that moves on; a stolen token is in several places at once.
  */
 import { F, Flag } from '../observation.ts';
 import { Key } from '../engine/key-kind.ts';
@@ -9,17 +9,35 @@ import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory } from './detector.ts';
 import { hasFlag, statusOf } from './facts.ts';
 import { cellOf, SUMS } from './population.ts';
-import { betaGeometricSurprise } from './statistics.ts';
+import { betaBinomialSurprise, betaGeometricSurprise, combinedSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
 
 const id = 'tokenAbuse';
 const DETECTOR = 5;
 
-const O = { networks: 0, devices: DISTINCT_WORDS, words: 2 * DISTINCT_WORDS } as const;
+/** Networks and devices (sets); the last network and device (hash), requests, and changes between two of them (f32). */
+const O = {
+  networks: 0,
+  devices: DISTINCT_WORDS,
+  last: 2 * DISTINCT_WORDS,
+  requests: 2 * DISTINCT_WORDS + 1,
+  changes: 2 * DISTINCT_WORDS + 2,
+  words: 2 * DISTINCT_WORDS + 4,
+} as const;
 
-/** Chance of one more network, of one more device, within the hour, before anything is known. */
-const network = { mean: 0.2, count: 30, strength: 20 };
-const device = { mean: 0.06, count: 30, strength: 20 };
+/** Population sums: windows; windows with more than one network and networks beyond the first; devices likewise. */
+const S = { windows: 0, networks: 1, devices: 3, requests: 5, changes: 6 } as const;
+
+/**
+ * How many more there are in an hour, before anything is known. Most callers stay where they are; those who move differ
+ * a lot from each other. So first the share that has a second one, then the chance of each further one, which varies
+ * between callers by `strength`: trains and carriers' gateways make six networks an hour ordinary, sixteen are not.
+ * Few have a second device behind one token (a browser that updates itself), hardly anybody a third.
+ */
+const network = { share: 0.1, count: 30, next: 0.5, nextCount: 12, strength: 12 };
+const device = { share: 0.03, count: 30, next: 0.2, nextCount: 12, strength: 12 };
+/** Chance that a request comes from elsewhere than the one before, and how much callers differ in it. */
+const change = { mean: 0.05, count: 200, strength: 6 };
 const windowMs = 3_600_000;
 
 export const tokenAbuse: DetectorFactory = (close) => {
@@ -31,12 +49,24 @@ export const tokenAbuse: DetectorFactory = (close) => {
     doorkeeperBits: 65_536,
     onClose: (t, base) =>
       close(t, base, (partial, kind) => {
-        const { u32 } = t.slab;
+        const { u32, f32 } = t.slab;
+        const own = base + t.own;
         const at = cellOf(DETECTOR, kind) * SUMS;
-        const sums = partial.sums;
-        sums[at] = (sums[at] as number) + 1;
-        sums[at + 1] = (sums[at + 1] as number) + Math.max(0, countDistinct(u32, base + t.own + O.networks) - 1);
-        sums[at + 2] = (sums[at + 2] as number) + Math.max(0, countDistinct(u32, base + t.own + O.devices) - 1);
+        const add = (index: number, amount: number): void => {
+          partial.sums[at + index] = (partial.sums[at + index] as number) + amount;
+        };
+        add(S.windows, 1);
+        for (const [set, sum] of [
+          [O.networks, S.networks],
+          [O.devices, S.devices],
+        ] as const) {
+          const more = countDistinct(u32, own + set) - 1;
+          if (more < 1) continue;
+          add(sum, 1);
+          add(sum + 1, more);
+        }
+        add(S.requests, Math.max(0, (f32[own + O.requests] as number) - 1));
+        add(S.changes, f32[own + O.changes] as number);
       }),
   });
   const detector: Detector = {
@@ -48,44 +78,63 @@ export const tokenAbuse: DetectorFactory = (close) => {
       if (statusOf(scene) === 401 || hasFlag(scene, Flag.declaredBot)) return;
       const base = table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
       if (base < 0) return;
-      const { u32 } = table.slab;
+      const { u32, f32 } = table.slab;
       const own = base + table.own;
-      const isNew =
-        addDistinct(
-          u32,
-          own + O.networks,
-          fold(scene.u32[scene.record + F.network] as number, scene.u32[scene.record + F.network + 1] as number),
-        ) || false;
-      const lo = (scene.u32[scene.record + F.userAgent] as number) ^ (scene.u32[scene.record + F.ja4] as number);
-      const newDevice = addDistinct(
-        u32,
-        own + O.devices,
-        fold(lo, scene.u32[scene.record + F.userAgent + 1] as number),
+      const net = fold(
+        scene.u32[scene.record + F.network] as number,
+        scene.u32[scene.record + F.network + 1] as number,
       );
-      if (isNew || newDevice) table.sample(base, scene.seq);
+      const lo = (scene.u32[scene.record + F.userAgent] as number) ^ (scene.u32[scene.record + F.ja4] as number);
+      const hand = fold(lo, scene.u32[scene.record + F.userAgent + 1] as number);
+      const newNetwork = addDistinct(u32, own + O.networks, net);
+      const newDevice = addDistinct(u32, own + O.devices, hand);
+      const here = fold(net, hand);
+      const requests = (f32[own + O.requests] as number) + 1;
+      f32[own + O.requests] = requests;
+      const moved = requests > 1 && u32[own + O.last] !== here;
+      u32[own + O.last] = here;
+      if (!moved) return;
+      const changes = (f32[own + O.changes] as number) + 1;
+      f32[own + O.changes] = changes;
+      if (newNetwork || newDevice) table.sample(base, scene.seq);
       const networks = countDistinct(u32, own + O.networks);
       const devices = countDistinct(u32, own + O.devices);
-      if (networks < 3) return;
-      const at = cellOf(DETECTOR, scene.kind) * SUMS;
+      // On one network it is one household or office, whatever it uses.
+      if (networks < 2 || networks + devices < 4) return;
       const sums = scene.population?.sums;
-      const known = sums?.[at] ?? 0;
-      const mean = (sum: number, p: typeof network): number => {
-        const extra = sum + (p.mean / (1 - p.mean)) * p.count;
-        return extra / (extra + known + p.count);
-      };
+      const at = cellOf(DETECTOR, scene.kind) * SUMS;
+      const sum = (index: number): number => sums?.[at + index] ?? 0;
+      const windows = sum(S.windows);
+      const more = (k: number, index: number, p: typeof network): number =>
+        hurdleSurprise(k, windows, sum(index), sum(index + 1), p);
+      const rate = (sum(S.changes) + change.mean * change.count) / (sum(S.requests) + change.count);
       scene.say(table, base, {
         detector: id,
         family: 'identity',
-        surprise:
-          betaGeometricSurprise(networks - 1, mean(sums?.[at + 1] ?? 0, network), network.strength) +
-          betaGeometricSurprise(devices - 1, mean(sums?.[at + 2] ?? 0, device), device.strength),
+        surprise: combinedSurprise(
+          more(networks - 1, S.networks, network),
+          more(devices - 1, S.devices, device),
+          betaBinomialSurprise(changes, requests - 1, rate, change.strength),
+        ),
         observed: networks,
-        expected: 1 + mean(sums?.[at + 1] ?? 0, network) / (1 - mean(sums?.[at + 1] ?? 0, network)),
-        unit: `networks within the hour, on ${devices} ${devices === 1 ? 'device' : 'devices'}`,
-        baseline: known,
+        expected: 1 + (sum(S.networks + 1) + network.share * network.count) / (windows + network.count),
+        unit: `networks within the hour, on ${devices} ${devices === 1 ? 'device' : 'devices'}, changing ${changes} times in ${requests} requests`,
+        baseline: windows,
         successShare: 1,
       });
     },
   };
   return detector;
 };
+
+/**
+ * Surprise of at least `k` more than one.
+ *
+ * @param windows seen by the population, of which `moving` had more than one, and `more` beyond the first in all
+ */
+function hurdleSurprise(k: number, windows: number, moving: number, more: number, p: typeof network): number {
+  if (k < 1) return 0;
+  const share = (moving + p.share * p.count) / (windows + p.count);
+  const next = (more - moving + p.next * p.nextCount) / (more + p.nextCount);
+  return -Math.log10(share) + betaGeometricSurprise(k - 1, next, p.strength);
+}

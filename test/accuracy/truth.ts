@@ -36,6 +36,7 @@ const fields: readonly (readonly [PrincipalKind, number])[] = [
   [PrincipalKind.TOKEN, F.token],
   [PrincipalKind.SESSION, F.session],
   [PrincipalKind.ADDRESS, F.address],
+  [PrincipalKind.NETWORK, F.network],
 ];
 
 export function createTruth(options: { traits: boolean }): Truth {
