@@ -3,7 +3,11 @@
  * replay and `picket analyze` all run this; only where observations come from and where outcomes go differs.
  */
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { type CompiledPolicy, CompiledPolicySchema, type PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import {
+  type CompiledPolicy,
+  CompiledPolicySchema,
+  type PrincipalKind,
+} from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import {
   type Coordinator,
   type CoordinatorOutput,

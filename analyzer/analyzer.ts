@@ -5,7 +5,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type Decision, DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
-import { type CompiledPolicy, CompiledPolicySchema, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import {
+  type CompiledPolicy,
+  CompiledPolicySchema,
+  PrincipalKind,
+} from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { Bucket, decisionKey, parseApiName } from '@picket/proto/subjects.ts';
 import type { Bus, Bucket as BusBucket } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
@@ -282,7 +286,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   function liftExempted(api: string): void {
     for (const { kind, pseudonym } of analysis.coordinator(api)?.actedOn() ?? []) {
       const [lo, hi] = [low(pseudonym), high(pseudonym)];
-      const held = kind === PrincipalKind.ADDRESS ? identifier.matchKey(api, kind as ValueKind, lo, hi) : undefined;
+      const held = kind === PrincipalKind.ADDRESS ? identifier.matchKey(api, kind, lo, hi) : undefined;
       const address = held?.ok ? held.value : addressIn(sentBefore.get(`${api} ${kind}:${pseudonym}`));
       if (identifier.exemptUntil(api, kind as ValueKind, lo, hi, address) > clock.now())
         analysis.input({ kind: 'exemption', api, principal: kind, pseudonym });

@@ -272,7 +272,8 @@ export function createCoordinator(options: {
     if (!answer.decide) {
       hold(risk, answer.reason, answer.message, at, output);
       const lifts =
-        lifting.has(answer.reason) || (revised && (answer.reason === 'NotActedOn' || answer.reason === 'BelowResponses'));
+        lifting.has(answer.reason) ||
+        (revised && (answer.reason === 'NotActedOn' || answer.reason === 'BelowResponses'));
       if (standingDecision && lifts) end(key, risk, standingDecision, 'lifted', answer.message, output);
       return;
     }

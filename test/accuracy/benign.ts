@@ -69,7 +69,6 @@ async function playDay(
   const log = createAlertLog();
   const sessions = createSessionCount();
   let requests = 0;
-  let checkpoint: PipelineState | undefined;
   await pipeline.play(ordinaryDay(stage.world, window, surprises), stage.openShop(`day/${window.from}`), {
     onReply: (event, reply) => panel.observe(rowOf(event, reply)),
     onObservation(event, batch, base) {
@@ -79,7 +78,7 @@ async function playDay(
     },
     onOutcome: (outcome) => log.take(outcome),
   });
-  checkpoint = await pipeline.save();
+  const checkpoint = await pipeline.save();
   const reached = (level: Level) => log.alerts().filter((a) => a.reachedAt.has(level));
   const figures: BenignFigures = {
     sessions: sessions.count,

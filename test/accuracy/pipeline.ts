@@ -66,8 +66,7 @@ export async function createPipeline(
   const analysis = createAnalysis({
     workers: 0,
     valuesOf: (api) => ({
-      keyOf: (kind, pseudonym) =>
-        identifier.matchKey(api, kind as number as ValueKind, low(pseudonym), high(pseudonym)),
+      keyOf: (kind, pseudonym) => identifier.matchKey(api, kind as number, low(pseudonym), high(pseudonym)),
       traitOf: (trait, pseudonym) =>
         escrow.reveal(trait === 'ja4' ? ValueKind.Ja4 : ValueKind.UserAgent, low(pseudonym), high(pseudonym))?.value,
     }),

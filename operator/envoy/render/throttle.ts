@@ -1,5 +1,10 @@
 import type { Json } from './matcher.ts';
-import { classKey, layerNames, RBAC_METADATA_NAMESPACE, THROTTLE_CLASS_PREFIX } from '@picket/proto/enforcement-metadata.ts';
+import {
+  classKey,
+  layerNames,
+  RBAC_METADATA_NAMESPACE,
+  THROTTLE_CLASS_PREFIX,
+} from '@picket/proto/enforcement-metadata.ts';
 import { limiterFilter } from './names.ts';
 
 /**

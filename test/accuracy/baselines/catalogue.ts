@@ -155,6 +155,6 @@ const datadog: Baseline<{ account: Times; accountSources: Values; address: Times
   },
 };
 
-export const baselines: readonly Baseline[] = [awsAtp, crowdsec, defender, apigee, datadog] as unknown as Baseline[];
+export const baselines: readonly Baseline[] = [awsAtp, crowdsec, defender, apigee, datadog] as Baseline[];
 /** Multiples of the published thresholds that are run, to find the one with as few benign alerts as ours. */
 export const scales = [1, 2, 4, 8, 16] as const;

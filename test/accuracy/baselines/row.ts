@@ -39,7 +39,7 @@ export function rowOf(event: RequestEvent, reply: ShopReply): Row {
     parameter,
     status: reply.status,
     bytes: reply.body === undefined ? 0 : JSON.stringify(reply.body).length,
-    account: login ? String(event.body?.username ?? '') : '',
+    account: login && typeof event.body?.username === 'string' ? event.body.username : '',
     failedLogin: login && body?.ok === false,
   };
 }

@@ -164,4 +164,3 @@ export const siteAttacks: Readonly<Record<string, AttackOf>> = {
   distributedLogin,
   flood,
 };
-

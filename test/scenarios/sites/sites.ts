@@ -344,4 +344,3 @@ function publicPrograms(site: Site, pathOf: () => string): void {
 }
 
 export const ordinarySites = { wordpressBlog, spaShop, newsPaper, fileServer } as const;
-
