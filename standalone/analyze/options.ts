@@ -34,7 +34,7 @@ Examples:
   zcat access.log.gz | picket analyze - --since 2026-03-01T12:00 --top 20
   picket analyze access.log --principal 203.0.113.7
   picket analyze access.log --json=report.json --csv tables --pseudonymise
-  picket analyze access.log --manifests-out manifests && picket up manifests
+  picket analyze access.log --manifests-out manifests
   picket analyze access.log --fail-on High
 
 Plain, gzip and zstd files are read, and several are merged by time. The format is told from the content.
