@@ -117,13 +117,13 @@ export function calibrate(population: ApiPopulation | undefined, cell: number, s
   return Math.min(surprise, -(share + survival));
 }
 
-/** Fits the tail of a histogram of surprises over its 98 % point. */
+/** Fits the tail of a histogram of surprises over its 98 % point; a bin that holds more is part of the tail, not beside it. */
 export function fitTail(bins: Float64Array): Tail {
   let n = 0;
   for (const count of bins) n += count;
   let over = 0;
   let at = BINS;
-  while (at > 1 && over + (bins[at - 1] as number) <= Math.max(10, n * 0.02)) over += bins[--at] as number;
+  while (at > 1 && over < Math.max(10, n * 0.02)) over += bins[--at] as number;
   let sum = 0;
   for (let i = at; i < BINS; i++) sum += (bins[i] as number) * (i - at + 0.5) * BIN_WIDTH;
   // Five pseudo-exceedances of the scale that an exact model would have, so that a handful of windows cannot mislead.
