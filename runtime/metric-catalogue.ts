@@ -49,13 +49,16 @@ export const metricCatalogue = {
     labels: { stage: dropStages, reason: dropReasons },
   },
   picket_ingest_held_records: { type: 'gauge', help: 'Records in buffers now.' },
-  picket_ingest_streams: { type: 'gauge', help: 'Open feed streams.', labels: { feed: feeds } },
+  picket_ingest_streams: { type: 'gauge', help: 'Open feed streams.', labels: { feed: ['als'] } },
   picket_ingest_completeness_ratio: {
     type: 'gauge',
     help: 'Seen requests by requests that Envoy counted, per connection manager. Absent while unknown.',
     labels: { envoy: named, manager: named },
   },
-  picket_engine_lag_seconds: { type: 'gauge', help: 'How far the last closed tick is behind the clock.' },
+  picket_engine_lag_seconds: {
+    type: 'gauge',
+    help: 'How far the last closed tick is behind the clock; grows while nothing arrives.',
+  },
   picket_engine_tick_duration_seconds: {
     type: 'histogram',
     help: 'Time from closing a tick of event time to its verdicts and decisions.',
