@@ -20,13 +20,15 @@ const O = { second: 0, running: 2, peak: 3, requests: 4, words: 6 } as const;
 const Kept = { mean: 0, squares: 1, windows: 2, words: 4 } as const;
 
 const minRequests = 30;
+/** However alike most callers are (monitors, cron), one person's minute is several times another's. */
+const leastDeviation = 0.9;
 const ownWindows = 10;
 const settings = [
   { windowMs: 60_000, prior: { mean: 1.6, deviation: 1.1, windows: 60 } },
   { windowMs: 600_000, prior: { mean: 2.4, deviation: 1.25, windows: 60 } },
 ];
 /** Most requests of any second in a minute: a page that loads its parts asks for some ten at once, hardly for fifty. */
-const peak = { prior: { mean: 0.8, deviation: 0.7, windows: 60 }, least: 20, place: 6 };
+const peak = { prior: { mean: 0.8, deviation: 0.7, windows: 60 }, least: 20, leastDeviation: 0.6, place: 6 };
 
 export const excess: DetectorFactory = (close) => {
   const tables = settings.map(
@@ -80,7 +82,7 @@ export const excess: DetectorFactory = (close) => {
         const at = cellOf(DETECTOR, scene.kind) * SUMS + index * 3;
         const usual = normalOf(scene.population?.sums, at, prior);
         const ln = Math.log(each);
-        let surprise = normalSurprise((ln - usual.mean) / usual.deviation);
+        let surprise = normalSurprise((ln - usual.mean) / Math.max(leastDeviation, usual.deviation));
         const kept = base + table.kept;
         if ((f32[kept + Kept.windows] as number) >= ownWindows) {
           const mean = f32[kept + Kept.mean] as number;
@@ -118,7 +120,7 @@ export const excess: DetectorFactory = (close) => {
     scene.say(table, base, {
       detector: id,
       family: 'volume',
-      surprise: normalSurprise((Math.log(each) - usual.mean) / usual.deviation),
+      surprise: normalSurprise((Math.log(each) - usual.mean) / Math.max(peak.leastDeviation, usual.deviation)),
       observed: running,
       expected: Math.exp(usual.mean) * Math.max(1, scene.sharedBy),
       unit: 'requests within one second',

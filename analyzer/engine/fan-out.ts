@@ -102,9 +102,9 @@ export function traitKey(u32: Uint32Array, base: number, set: number): boolean {
   const word = (at: number): number => u32[base + at] as number;
   if (set & Trait.userAgent && !add(word(F.userAgent), word(F.userAgent + 1))) return false;
   if (set & Trait.ja4 && !add(word(F.ja4), word(F.ja4 + 1))) return false;
-  // A shape is known only where the feed reports on headers (high half).
-  if (set & Trait.headerShape && (word(F.headerShape) >>> 16 === 0 || !add(stableShape(word(F.headerShape)), 1)))
-    return false;
+  // A shape is known only where the feed reports on such headers (high half); a log with referers alone tells none.
+  const shape = stableShape(word(F.headerShape));
+  if (set & Trait.headerShape && (shape >>> 16 === 0 || !add(shape, 1))) return false;
   if (set & Trait.network && !add(word(F.network), word(F.network + 1))) return false;
   if (set & Trait.asn && !add(word(F.asn), 0)) return false;
   mixed.lo = lo;

@@ -63,8 +63,10 @@ export interface ActedOn {
 export interface AnalyzeCollector {
   onObservation(r: SeenRequest): void;
   onRejected(r: RejectedLine): void;
-  /** Every change of a verdict, the last state included. */
-  onVerdict(v: Verdict): void;
+  /** `count` more lines were rejected for this reason, of which no sample was kept. */
+  onRejectedMore(reason: string, count: number): void;
+  /** Every change of a verdict, the last state included; `atMs` is the time of the change, its last evidence by default. */
+  onVerdict(v: Verdict, atMs?: number): void;
   /** The report so far; the collector goes on. */
   build(run: RunSummary): AnalyzeResult;
 }
@@ -125,6 +127,13 @@ export function createCollector(): AnalyzeCollector {
     return api;
   }
 
+  function countRejected(reason: string, more: number): void {
+    g.rejectedCount += more;
+    const known = g.rejectedByReason.has(reason) || g.rejectedByReason.size < limits.reasons;
+    const name = known ? reason : 'other reasons';
+    g.rejectedByReason.set(name, (g.rejectedByReason.get(name) ?? 0) + more);
+  }
+
   return {
     onObservation(r) {
       const at = r.eventAtMs;
@@ -155,14 +164,12 @@ export function createCollector(): AnalyzeCollector {
       if (r.acted !== undefined) g.actions.add(r.acted);
     },
     onRejected(r) {
-      g.rejectedCount++;
       if (g.rejected.length < limits.rejected) g.rejected.push({ line: r.line, file: r.file, reason: r.reason });
-      const known = g.rejectedByReason.has(r.reason) || g.rejectedByReason.size < limits.reasons;
-      const reason = known ? r.reason : 'other reasons';
-      g.rejectedByReason.set(reason, (g.rejectedByReason.get(reason) ?? 0) + 1);
+      countRejected(r.reason, 1);
     },
-    onVerdict(v) {
-      const history = g.verdicts.add(v);
+    onRejectedMore: countRejected,
+    onVerdict(v, atMs = v.lastSeen) {
+      const history = g.verdicts.add(v, atMs);
       if (history === undefined) return;
       const key = evidenceKey(v.kind, v.pseudonym);
       if (g.evidence.pin(key))

@@ -1,9 +1,9 @@
 /** Gathered counts → `AnalyzeResult`. Pure: the same counts give the same report. */
-import { type DetectorId, references } from '@picket/analyzer/verdict.ts';
+import { type DetectorId, references, type Verdict } from '@picket/analyzer/verdict.ts';
 import { type ChartRange, evidenceKey, type Gathered, limits, type RunSummary } from './gathered.ts';
 import { forecastRequests } from './forecast.ts';
 import { actionName, kindName, levelName } from './labels.ts';
-import { evidenceLines } from './principal-evidence.ts';
+import { evidenceLines, type PrincipalEvidence } from './principal-evidence.ts';
 import { findingWords } from './reason.ts';
 import { quantileMs, type RequestTotals } from './request-totals.ts';
 import {
@@ -119,7 +119,7 @@ function verdictSummary(h: VerdictHistory, g: Gathered, run: RunSummary): Verdic
     api: peak.api,
     principal: {
       kind: kindName(peak.kind),
-      value: run.principalValue(peak.kind, peak.pseudonym) ?? null,
+      value: run.principalValue(peak.kind, peak.pseudonym) ?? campaignWords(campaign, run),
       pseudonym: peak.pseudonym,
     },
     score: Math.round(peak.score),
@@ -132,7 +132,7 @@ function verdictSummary(h: VerdictHistory, g: Gathered, run: RunSummary): Verdic
     confidence: Number(peak.confidence.toFixed(3)),
     firstSeen: instant(h.firstSeen),
     lastSeen: instant(h.lastSeen),
-    requests: h.requests,
+    requests: requestsOf(h, evidence),
     levelChanges: h.levelChanges.map((c) => ({ level: c.level, at: instant(c.atMs) })),
     findings: findings.map(
       (f): FindingSummary => ({
@@ -183,6 +183,18 @@ function verdictSummary(h: VerdictHistory, g: Gathered, run: RunSummary): Verdic
       points: (evidence?.timeline.entries() ?? []).map(([at, b]) => ({ at: instant(at), ...b })),
     },
   };
+}
+
+/** A campaign is called by what its requests have in common. */
+function campaignWords(campaign: Verdict['campaign'], run: RunSummary): string | null {
+  if (campaign === undefined || campaign.traits.length === 0) return null;
+  return campaign.traits.map((t) => run.traitValue(t) ?? t.value).join(' + ');
+}
+
+/** A verdict counts up to its last change; the lines were counted to the end, and a campaign's by its detector. */
+function requestsOf(h: VerdictHistory, evidence: PrincipalEvidence | undefined): number {
+  const attempts = h.peak.campaign === undefined ? 0 : Math.max(0, ...[...h.findings.values()].map((f) => f.observed));
+  return Math.max(h.requests, evidence?.requests ?? 0, Math.round(attempts));
 }
 
 /** Of the points that detectors earned; equal shares when the contributions name none of them. */

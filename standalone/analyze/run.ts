@@ -84,12 +84,10 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
   if (report.accepted === 0) throw new UnusableInput(nothingRead(logs));
   for (const sample of report.samples)
     collector.onRejected({ line: sample.line, file: sample.file, reason: sample.reason });
-  const sampled = report.samples.reduce(
-    (counts, s) => counts.set(s.reason, (counts.get(s.reason) ?? 0) + 1),
-    new Map<string, number>(),
-  );
-  for (const [reason, count] of Object.entries(report.byReason))
-    for (let i = sampled.get(reason) ?? 0; i < (count ?? 0); i++) collector.onRejected({ line: 0, file: '', reason });
+  for (const [reason, count] of Object.entries(report.byReason)) {
+    const unsampled = (count ?? 0) - report.samples.filter((s) => s.reason === reason).length;
+    if (unsampled > 0) collector.onRejectedMore(reason, unsampled);
+  }
   return collector.build({
     inputs: report.files.map((f) => ({
       file: f.name,
@@ -245,7 +243,7 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
     tickAt = at;
     if (analysis.idle(at)) return;
     const outcome = await analysis.run(analysis.closeTick(at));
-    for (const verdict of outcome.verdicts) collector.onVerdict(verdict);
+    for (const verdict of outcome.verdicts) collector.onVerdict(verdict, outcome.at);
     for (const change of outcome.decisions) dry.apply(change);
   };
 
@@ -274,7 +272,7 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
       await runTick(end);
       await runTick(end + TICK_MS);
       await runTick(end + 2 * TICK_MS);
-      for (const verdict of analysis.verdicts()) collector.onVerdict(verdict);
+      for (const verdict of analysis.verdicts()) collector.onVerdict(verdict, latest);
     },
     close: () => analysis.close(),
     valueOf,

@@ -1,7 +1,7 @@
 /** Verdicts as they change while a log is read: peaks, level changes and findings, bounded. */
 import type { DecisionSummary, DetectorId, Finding, Verdict } from '@picket/analyzer/verdict.ts';
 import { levelName } from './labels.ts';
-import type { LevelName } from './result.ts';
+import { type LevelName, levelRank } from './result.ts';
 
 export interface VerdictHistory {
   /** The verdict when its score was highest. */
@@ -19,7 +19,8 @@ export interface VerdictHistory {
 }
 
 export interface VerdictHistories {
-  add(v: Verdict): VerdictHistory | undefined;
+  /** @param atMs time of the change: a level also falls when nothing happens */
+  add(v: Verdict, atMs: number): VerdictHistory | undefined;
   all(): VerdictHistory[];
   /** Verdicts left out because too many others scored higher. */
   readonly dropped: number;
@@ -44,7 +45,7 @@ export function createVerdictHistories(limit: number): VerdictHistories {
     get dropped() {
       return dropped;
     },
-    add(v) {
+    add(v, atMs) {
       // One pseudonym may share its prefix with another, so the name alone does not tell them apart.
       const key = `${v.api} ${v.kind} ${v.pseudonym}`;
       let h = histories.get(key);
@@ -67,12 +68,14 @@ export function createVerdictHistories(limit: number): VerdictHistories {
       if (h.levelChanges.at(-1)?.level !== level && (h.levelChanges.length > 0 || level !== 'None')) {
         // The first changes and the latest one are what a reader needs; the middle of a flapping row is not.
         if (h.levelChanges.length >= maxLevelChanges) h.levelChanges.pop();
-        h.levelChanges.push({ level, atMs: v.lastSeen });
+        const rising = levelRank(level) > levelRank(h.levelChanges.at(-1)?.level ?? 'None');
+        h.levelChanges.push({ level, atMs: rising ? v.lastSeen : Math.max(atMs, v.lastSeen) });
       }
-      noteScore(h.scores, v);
+      noteScore(h.scores, v.score, Math.max(atMs, v.lastSeen));
       if (v.score > h.peak.score || (v.score === h.peak.score && v.level >= h.peak.level)) h.peak = v;
       h.last = v;
-      h.firstSeen = Math.min(h.firstSeen, v.firstSeen);
+      // The evidence began before it amounted to anything.
+      h.firstSeen = Math.min(h.firstSeen, v.firstSeen, ...v.findings.map((f) => f.since));
       h.lastSeen = Math.max(h.lastSeen, v.lastSeen);
       h.requests = Math.max(h.requests, v.requests);
       for (const f of v.findings) keepFinding(h.findings, f);
@@ -85,8 +88,8 @@ export function createVerdictHistories(limit: number): VerdictHistories {
 }
 
 /** Past the bound every second point goes, always the lower of two neighbours. */
-function noteScore(scores: VerdictHistory['scores'], v: Verdict): void {
-  scores.push({ atMs: v.lastSeen, score: v.score });
+function noteScore(scores: VerdictHistory['scores'], score: number, atMs: number): void {
+  scores.push({ atMs, score });
   if (scores.length <= maxScores) return;
   const kept = scores.filter((s, i) => {
     const pair = scores[i ^ 1];
