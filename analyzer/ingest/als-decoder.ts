@@ -15,6 +15,7 @@ import {
   readCertificate,
   readTime,
 } from './als-parts.ts';
+import { shapeHeaderSet } from '../observation.ts';
 import { createDynamicMetadata } from './dynamic-metadata.ts';
 import { createStringCache } from './string-cache.ts';
 import {
@@ -48,11 +49,6 @@ export interface AlsDecoder {
 export interface AlsStream {
   /** Becomes `AccessRecord.source`. */
   source: string;
-  /**
-   * Names of request headers that this stream reports on. Envoy does not say which it was told to log, so the decoder
-   * adds each name it sees: only configured names can appear, whatever a client sends.
-   */
-  loggedRequestHeaders: Set<string>;
 }
 
 export interface AlsSink {
@@ -81,8 +77,6 @@ export interface AlsCounts {
 export const MAX_ENTRY_BYTES = 512 * 1024;
 /** Envoy refuses more than 100 headers by default; per direction. */
 export const MAX_HEADERS = 256;
-/** Names in `AlsStream.loggedRequestHeaders`. */
-const MAX_LOGGED_NAMES = 256;
 
 const methods = ['', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 
@@ -108,7 +102,6 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
 
   // State of the entry being read, beyond what the record holds. Fields of messages that come twice merge, so nothing
   // is reset before the next entry.
-  let loggedNames: Set<string>;
   let hasCommon = false;
   let hasRequest = false;
   let hasResponse = false;
@@ -138,10 +131,9 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
         missingProperties: 0,
         tooLarge: 0,
       };
-      loggedNames = stream.loggedRequestHeaders;
       record.source = stream.source;
       record.arrivedAtMs = arrivedAtMs;
-      record.loggedRequestHeaders = loggedNames;
+      record.loggedRequestHeaders = shapeHeaderSet;
       openWire(r, bytes);
       try {
         readMessage(bytes.byteLength, counts, sink);
@@ -376,7 +368,7 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
     }
   }
 
-  function readHeader(end: number, headers: Map<string, string>, isRequest: boolean): void {
+  function readHeader(end: number, headers: Map<string, string>): void {
     let name = '';
     let value = '';
     while (r.pos < end) {
@@ -394,7 +386,6 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
       return;
     }
     headers.set(name, value);
-    if (isRequest && !loggedNames.has(name) && loggedNames.size < MAX_LOGGED_NAMES) loggedNames.add(name);
   }
 
   function readCustomTag(end: number): void {

@@ -80,7 +80,6 @@ export interface AlsServer {
 interface OpenStream {
   info: AlsStreamInfo;
   source: string;
-  loggedRequestHeaders: Set<string>;
   closeAtMs: number;
   end(reason: StreamEnd): void;
 }
@@ -170,7 +169,6 @@ export async function startAlsServer(options: AlsServerOptions): Promise<AlsServ
     const stream: OpenStream = {
       info,
       source: peer,
-      loggedRequestHeaders: new Set(),
       closeAtMs: now + maxStreamAgeMs * (0.8 + 0.4 * options.random()),
       end(reason) {
         if (ended) return;

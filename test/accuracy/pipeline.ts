@@ -78,7 +78,7 @@ export async function createPipeline(
     await analysis.load(copy.analysis);
   } else for (const policy of policies) analysis.input({ kind: 'policy', policy });
   const decoder = createAlsDecoder();
-  const source = { source: 'envoy', loggedRequestHeaders: new Set<string>() };
+  const source = { source: 'envoy' };
   let onObservation: Watch['onObservation'];
   let current: RequestEvent | undefined;
   const intake = createIntake({

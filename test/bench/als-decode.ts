@@ -24,7 +24,7 @@ const ENTRIES_PER_MESSAGE = 300;
 export function runAlsDecodeBench(roundMs = 500): AlsDecodeFigures {
   const messages = Array.from({ length: 8 }, (_, seed) => buildMessage(seed));
   const decoder = createAlsDecoder();
-  const stream = { source: 'bench', loggedRequestHeaders: new Set<string>() };
+  const stream = { source: 'bench' };
   let paths = 0;
   const sink = { finished: (record: { path: string }) => void (paths += record.path.length) };
   const selective = (bytes: Uint8Array) => void decoder.decode(bytes, stream, 0, sink);

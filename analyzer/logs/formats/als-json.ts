@@ -1,5 +1,6 @@
 /** Envoy's `StreamAccessLogsMessage` as proto3 JSON, v2 and v3 names alike. `startTime` is the arrival. */
 import type { AccessRecord } from '../../ingest/access-record.ts';
+import { shapeHeaderSet } from '../../observation.ts';
 import { addressIn } from '../client-address.ts';
 import { completedAtMs, type ReadOutcome, type RecordSink } from '../log-format.ts';
 import { parseDurationText, parseIsoTime } from '../log-time.ts';
@@ -72,7 +73,7 @@ function applyRequest(r: AccessRecord, request: Json): void {
   const bytes = pick(request, 'requestBodyBytes', 'request_body_bytes');
   // proto3 JSON leaves out zeros.
   r.requestBytes = bytes === undefined ? 0 : number(bytes);
-  r.loggedRequestHeaders = new Set(['user-agent', 'referer', ...r.requestHeaders.keys()]);
+  r.loggedRequestHeaders = shapeHeaderSet;
 }
 
 function applyTls(r: AccessRecord, tls: Json | undefined): void {
