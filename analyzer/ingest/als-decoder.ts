@@ -330,7 +330,7 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
           requestBodyBytes = readUint64(r, end);
           break;
         case 0x6a: // request_headers = 13
-          readHeader(readExtent(r, end), record.requestHeaders, true);
+          readHeader(readExtent(r, end), record.requestHeaders);
           break;
         default:
           skipField(r, tag, end);
@@ -357,7 +357,7 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
           responseBodyBytes = readUint64(r, end);
           break;
         case 0x22: // response_headers = 4
-          readHeader(readExtent(r, end), record.responseHeaders, false);
+          readHeader(readExtent(r, end), record.responseHeaders);
           break;
         case 0x32: // response_code_details = 6
           record.responseCodeDetails = readCachedText(end);
