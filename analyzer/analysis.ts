@@ -3,6 +3,7 @@
  * replay and `picket analyze` all run this; only where observations come from and where outcomes go differs.
  */
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { Decision } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import {
   type CompiledPolicy,
   CompiledPolicySchema,
@@ -30,6 +31,8 @@ export type AnalysisInput =
   | { kind: 'policy'; policy: CompiledPolicy }
   | { kind: 'policyDeleted'; api: string }
   | { kind: 'review'; verdict: string; disposition: Disposition }
+  /** A decision of an earlier run is in force; its match is not part of it. */
+  | { kind: 'adoption'; decision: Decision }
   /** An exemption now covers a principal that is acted on. */
   | { kind: 'exemption'; api: string; principal: PrincipalKind; pseudonym: string };
 
@@ -80,6 +83,8 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
   const policies = new Map<string, CompiledPolicy>();
   const requestIds: string[] = Array.from({ length: rememberedIds }, () => '');
   let inputs: AnalysisInput[] = [];
+  /** Adopted before their API was known. */
+  let orphans: Decision[] = [];
 
   const enter = (policy: CompiledPolicy): Coordinator => {
     const coordinator = createCoordinator({
@@ -102,13 +107,19 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
         add(outcome, known.setPolicy(input.policy, at));
         return;
       }
-      enter(input.policy);
+      const entered = enter(input.policy);
+      for (const decision of orphans) if (decision.api === api) entered.adopt(decision);
+      orphans = orphans.filter((decision) => decision.api !== api);
     } else if (input.kind === 'policyDeleted') {
       const coordinator = coordinators.get(input.api);
       if (coordinator) add(outcome, coordinator.retire(at));
       coordinators.delete(input.api);
       policies.delete(input.api);
       apiNames.delete(apiIdOf(input.api).lo);
+    } else if (input.kind === 'adoption') {
+      const coordinator = coordinators.get(input.decision.api);
+      if (coordinator) coordinator.adopt(input.decision);
+      else orphans.push(input.decision);
     } else if (input.kind === 'exemption') {
       const coordinator = coordinators.get(input.api);
       if (coordinator) add(outcome, coordinator.exempt(input.principal, input.pseudonym, at));

@@ -282,6 +282,14 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     liftExempted(api);
   });
 
+  // What a crash left in force without the rows that led to it: it must be there to be lifted.
+  for (const decision of sentBefore.values()) {
+    const { api, kind, pseudonym } = decision;
+    const known = analysis.coordinator(api)?.actedOn() ?? [];
+    if (Number(decision.expiresAtMs) > clock.now() && !known.some((k) => k.kind === kind && k.pseudonym === pseudonym))
+      analysis.input({ kind: 'adoption', decision: create(DecisionSchema, { ...decision, match: [] }) });
+  }
+
   /** Nobody who is refused sends the request that would show the exemption, so those in force are looked at. */
   function liftExempted(api: string): void {
     for (const { kind, pseudonym } of analysis.coordinator(api)?.actedOn() ?? []) {

@@ -22,7 +22,7 @@ import type { Standing } from '../profile/principal-table.ts';
 import { benignIf, confidenceOf } from '../score/explain.ts';
 import { addFinding, createRisk, evidenceOf, type Risk } from '../score/risk.ts';
 import { alertSurprise, levelOf, scoreOf } from '../score/score.ts';
-import type { CampaignTrait, DetectorId, Finding, Verdict } from '../verdict.ts';
+import type { CampaignTrait, DecisionSummary, DetectorId, Finding, Verdict } from '../verdict.ts';
 import { chooseCampaign, type CampaignCandidate } from './campaign.ts';
 import { decideAction, type HoldReason } from './decision.ts';
 import { buildMatch, type MatchAnswer, type MatchValues } from './match.ts';
@@ -64,6 +64,8 @@ export interface Coordinator {
   shared(address: string, principals: number): void;
   /** A person exempted this principal until then: what is in force on it is lifted. */
   exempt(kind: PrincipalKind, pseudonym: string, at: number): CoordinatorOutput;
+  /** Takes over a decision that is in force though the rows that led to it were lost in a crash. */
+  adopt(decision: Decision): void;
   /** Principals with a decision in force. */
   actedOn(): { kind: PrincipalKind; pseudonym: string }[];
   /** The API is gone: lifts what is in force. */
@@ -359,16 +361,7 @@ export function createCoordinator(options: {
     });
     inForce.set(key, decision);
     risk.held = { reason: '', message: '' };
-    risk.decision = {
-      id: decision.id,
-      action: decision.action,
-      mode: decision.mode,
-      policy: decision.policy,
-      policyRevision: decision.policyRevision,
-      decidedAt: Number(decision.decidedAtMs),
-      expiresAt: Number(decision.expiresAtMs),
-      evidenceCompleteAt: Number(decision.evidenceCompleteAtMs),
-    };
+    risk.decision = summaryOf(decision);
     risk.told = { ...risk.told, score: -10 };
     output.decisions.push({ event, decision, reason: `${Level[risk.level]} at ${risk.score.toFixed(0)}` });
   };
@@ -383,7 +376,8 @@ export function createCoordinator(options: {
   ): void => {
     inForce.delete(key);
     risk.decision = undefined;
-    risk.told = { ...risk.told, score: -10 };
+    // Told whatever its level is by now: a decision that is over must not stand in status.
+    risk.told = { ...risk.told, score: -10, level: Math.max(risk.told.level, Level.LOW) };
     output.decisions.push({ event, decision, reason });
   };
 
@@ -536,6 +530,20 @@ export function createCoordinator(options: {
       judge(key, risk, at, output);
       return output;
     },
+    adopt(decision) {
+      const key = `${decision.kind}:${decision.pseudonym}`;
+      if (inForce.has(key)) return;
+      const decidedAt = Number(decision.decidedAtMs);
+      const unknown = {
+        ...{ firstAt: decidedAt, lastAt: decidedAt, requests: 0, sharedBy: 1 },
+        ...{ operations: 0, networks: 0, devices: 0, errorRatio: 0 },
+      };
+      const risk = risks.get(key) ?? createRisk(decision.kind, decision.pseudonym, [], unknown, decidedAt);
+      risks.set(key, risk);
+      risk.lastSeen = Math.max(risk.lastSeen, Number(decision.evidenceCompleteAtMs));
+      inForce.set(key, decision);
+      risk.decision = summaryOf(decision);
+    },
     actedOn: () => [...inForce.values()].map(({ kind, pseudonym }) => ({ kind, pseudonym })),
     retire: () => liftAll('the API is no longer protected'),
     take(view, sightings) {
@@ -618,6 +626,16 @@ export function createCoordinator(options: {
       evicted = state.evicted;
       easedUntil = state.easedUntil;
     },
+  };
+}
+
+function summaryOf(decision: Decision): DecisionSummary {
+  const { id, action, mode, policy, policyRevision } = decision;
+  return {
+    ...{ id, action, mode, policy, policyRevision },
+    decidedAt: Number(decision.decidedAtMs),
+    expiresAt: Number(decision.expiresAtMs),
+    evidenceCompleteAt: Number(decision.evidenceCompleteAtMs),
   };
 }
 

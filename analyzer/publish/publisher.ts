@@ -43,6 +43,12 @@ export interface PublisherOptions {
 
 export type StatusKind = 'ProtectedAPI' | 'BehaviorPolicy';
 
+/** What the bounds need of a verdict whose object exists. */
+interface LiveVerdict extends Pick<Verdict, 'api' | 'name' | 'score' | 'expiresAt'> {
+  /** A decision of it is in force. */
+  decides: boolean;
+}
+
 interface PendingStatus {
   kind: StatusKind;
   qualified: string;
@@ -54,16 +60,34 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const { objects, bus, clock, ledger, log } = options;
   const pending = new Map<string, Verdict>();
   const statuses = new Map<string, PendingStatus>();
-  /** Verdict objects that exist, by qualified name. */
   /** What was last written, so that an unchanged status is not written again. */
   const written = new Map<string, string>();
-  const live = new Map<string, { verdict: Verdict; writtenAt: number }>();
+  /** Verdict objects that exist, by qualified name. */
+  const live = new Map<string, { verdict: LiveVerdict; writtenAt: number }>();
   let tokens = writesPerSecond;
   let refilledAt = clock.now();
   let busy: Promise<void> | undefined;
   let inFlight = 0;
 
-  const keyOf = (v: Verdict): string => `${namespaceOf(v.api)}/${v.name}`;
+  const keyOf = (v: Pick<Verdict, 'api' | 'name'>): string => `${namespaceOf(v.api)}/${v.name}`;
+
+  let seeded = false;
+
+  /** Objects of an earlier run: their end must be watched, too. */
+  const seed = async (): Promise<void> => {
+    for (const { metadata, spec, status } of await objects.list<
+      StoredObject<RiskVerdict['spec'], RiskVerdict['status']>
+    >('RiskVerdict')) {
+      const verdict: LiveVerdict = {
+        api: `${metadata.namespace}/${spec.apiRef.name}`,
+        name: metadata.name,
+        score: status?.score ?? 0,
+        expiresAt: status?.expiresAt ? Date.parse(status.expiresAt) : 0,
+        decides: status?.decision !== undefined,
+      };
+      if (!live.has(keyOf(verdict))) live.set(keyOf(verdict), { verdict, writtenAt: 0 });
+    }
+  };
 
   const wanted = (verdict: Verdict): boolean => {
     if (live.has(keyOf(verdict))) return true;
@@ -71,22 +95,24 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const peers = [...live.values()].filter((l) => l.verdict.api === verdict.api);
     if (peers.length < maxPerApi) return true;
     // At the bound a newcomer must clearly outrank the least of those that enforce nothing.
-    const weakest = peers.filter((l) => !l.verdict.decision).sort((a, b) => a.verdict.score - b.verdict.score)[0];
+    const weakest = peers.filter((l) => !l.verdict.decides).sort((a, b) => a.verdict.score - b.verdict.score)[0];
     if (!weakest || weakest.verdict.score + 5 > verdict.score) return false;
-    void remove(weakest.verdict);
+    void attempt(() => remove(weakest.verdict));
     return true;
   };
 
-  const remove = async (verdict: Verdict): Promise<void> => {
+  const remove = async (verdict: LiveVerdict): Promise<void> => {
     live.delete(keyOf(verdict));
-    await objects.delete({ kind: 'RiskVerdict', namespace: namespaceOf(verdict.api), name: verdict.name });
+    const key = { kind: 'RiskVerdict', namespace: namespaceOf(verdict.api), name: verdict.name };
+    // With its API it goes by itself.
+    if (await objects.get(key)) await objects.delete(key);
   };
 
   const write = async (verdict: Verdict, now: number): Promise<void> => {
     const namespace = namespaceOf(verdict.api);
     const key = keyOf(verdict);
     const known = live.get(key);
-    live.set(key, { verdict, writtenAt: now });
+    live.set(key, { verdict: { ...verdict, decides: verdict.decision !== undefined }, writtenAt: now });
     if (!known) {
       const owner = await objects.get({ kind: 'ProtectedAPI', namespace, name: nameOf(verdict.api) });
       await objects.apply<RiskVerdict & { metadata: never }>(
@@ -154,6 +180,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   };
 
   const work = async (now: number): Promise<void> => {
+    if (!seeded) await seed();
+    seeded = true;
     tokens = Math.min(writesPerSecond, tokens + ((now - refilledAt) * writesPerSecond) / 1000);
     refilledAt = now;
     for (const verdict of due(now)) {

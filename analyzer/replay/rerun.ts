@@ -3,6 +3,7 @@
  * for `picket replay` to show that the same rows give the same verdicts.
  */
 import { fromJsonString, toJsonString } from '@bufbuild/protobuf';
+import { DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import { CompiledPolicySchema, type PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { Analysis, AnalysisInput, AnalysisOutcome, Disposition } from '../analysis.ts';
 import { F, ObservationBatch, STRIDE } from '../observation.ts';
@@ -98,6 +99,8 @@ export function inputToRow(input: AnalysisInput): Pick<InputRow, 'kind' | 'key' 
       return { kind: 'policyDeleted', key: input.api, body: '' };
     case 'review':
       return { kind: 'review', key: input.verdict, body: input.disposition };
+    case 'adoption':
+      return { kind: 'adoption', key: input.decision.api, body: toJsonString(DecisionSchema, input.decision) };
     case 'exemption':
       return { kind: 'exemption', key: input.api, body: JSON.stringify([input.principal, input.pseudonym]) };
   }
@@ -111,6 +114,8 @@ function inputFromRow(row: InputRow): AnalysisInput | undefined {
       return { kind: 'policyDeleted', api: row.key };
     case 'review':
       return { kind: 'review', verdict: row.key, disposition: row.body as Disposition };
+    case 'adoption':
+      return { kind: 'adoption', decision: fromJsonString(DecisionSchema, row.body) };
     case 'exemption': {
       const [principal, pseudonym] = JSON.parse(row.body) as [PrincipalKind, string];
       return { kind: 'exemption', api: row.key, principal, pseudonym };

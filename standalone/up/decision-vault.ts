@@ -18,7 +18,7 @@ export interface DecisionVault {
 }
 
 const cipher = 'aes-256-gcm';
-const saveDelayMs = 200;
+const saveDelayMs = 50;
 
 /** Puts the file's decisions into the bucket, then keeps the file in step with it. */
 export async function openDecisionVault(options: {

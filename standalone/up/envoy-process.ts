@@ -1,7 +1,7 @@
 /** The Envoy that `picket up --envoy run` supervises: started with a bootstrap of ours, restarted when it dies. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, writeFile } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
@@ -21,6 +21,8 @@ export interface SupervisedEnvoy {
 }
 
 const maxBackoffMs = 10_000;
+const maxLogBytes = 16 * 1024 * 1024;
+const logCheckMs = 10_000;
 /** An Envoy that has not opened its port by then goes on trying, and Picket goes on without it. */
 const readyMs = 15_000;
 const stopGraceMs = 5_000;
@@ -55,6 +57,16 @@ export async function startEnvoy(options: {
   const bootstrap = { ...options.bootstrap, listener: { ...options.bootstrap.listener, routesFile } };
   await writeFile(configFile, JSON.stringify(renderBootstrap(options.policies, bootstrap), null, 2), { mode: 0o600 });
 
+  // A file and no pipe, because Envoy outlives a Picket that is killed.
+  const logFile = join(folder, 'envoy.log');
+  const output = await open(logFile, 'a', 0o600);
+  const bound = setInterval(() => {
+    void output
+      .stat()
+      .then(({ size }) => (size > maxLogBytes ? output.truncate() : undefined))
+      .catch((error: unknown) => log.warn('the log of Envoy cannot be kept short', { error }));
+  }, logCheckMs);
+
   let child: ChildProcess | undefined;
   let stopping = false;
   let restarts = 0;
@@ -62,11 +74,9 @@ export async function startEnvoy(options: {
   let timer: NodeJS.Timeout | undefined;
   const start = (): void => {
     const startedAt = performance.now();
-    child = spawn(options.binary, ['-c', configFile, '--use-dynamic-base-id', '--log-level', 'warning'], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      for (const line of text.trimEnd().split('\n')) log.debug('envoy', { line: line.slice(0, 500) });
+    // With hot restart Envoy asks the kernel to end it when its parent dies, and callers would get no answer.
+    child = spawn(options.binary, ['-c', configFile, '--disable-hot-restart', '--log-level', 'warning'], {
+      stdio: ['ignore', 'ignore', output.fd],
     });
     child.on('error', (error) => log.error('Envoy did not start', { error }));
     child.on('exit', (code, signal) => {
@@ -74,7 +84,7 @@ export async function startEnvoy(options: {
       if (stopping) return;
       restarts++;
       if (performance.now() - startedAt > 30_000) backoffMs = 250;
-      log.error('Envoy ended and is started again', { code, signal, inMs: backoffMs });
+      log.error('Envoy ended and is started again', { code, signal, inMs: backoffMs, log: logFile });
       timer = setTimeout(start, backoffMs);
       backoffMs = Math.min(maxBackoffMs, backoffMs * 2);
     });
@@ -97,16 +107,22 @@ export async function startEnvoy(options: {
     async stop() {
       stopping = true;
       clearTimeout(timer);
+      clearInterval(bound);
       await replacing;
-      const running = child;
-      if (!running) return;
-      const gone = new Promise<void>((done) => running.once('exit', () => done()));
-      running.kill('SIGTERM');
-      const force = setTimeout(() => running.kill('SIGKILL'), stopGraceMs);
-      await gone;
-      clearTimeout(force);
+      await endChild();
+      await output.close();
     },
   };
+
+  async function endChild(): Promise<void> {
+    const running = child;
+    if (!running) return;
+    const gone = new Promise<void>((done) => running.once('exit', () => done()));
+    running.kill('SIGTERM');
+    const force = setTimeout(() => running.kill('SIGKILL'), stopGraceMs);
+    await gone;
+    clearTimeout(force);
+  }
 }
 
 async function untilLive(url: string, failed: () => boolean): Promise<boolean> {

@@ -1,6 +1,6 @@
 /** Operator and analyzer in one process over a folder of YAML: the composition behind `picket up`. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,7 @@ import { type Operator, startOperator } from '@picket/operator/operator.ts';
 import { createMemoryBus } from '@picket/runtime/bus/memory-bus.ts';
 import { connectNatsBus } from '@picket/runtime/bus/nats-bus.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
-import { PicketError } from '@picket/runtime/errors.ts';
+import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
 import { createLedger } from '@picket/runtime/ledger.ts';
 import { createLogger, type Logger } from '@picket/runtime/log.ts';
 import { openFolderStore } from '@picket/runtime/objects/folder-store.ts';
@@ -82,6 +82,7 @@ async function compose(
 ): Promise<void> {
   const clock = systemClock;
   const data = (...parts: string[]): string => join(options.data, ...parts);
+  await requireFolder(options.manifests);
   await mkdir(options.data, { recursive: true, mode: 0o700 });
   onClose(await lockDataFolder(options.data, process.pid));
   const keys = keyRing(data('keys.json'), clock.now());
@@ -283,6 +284,14 @@ function asError(thrown: unknown): Error {
 }
 
 const checkoutRoot = join(dirname(fileURLToPath(import.meta.url)), '../..');
+
+/** @throws PicketError NotFound */
+async function requireFolder(path: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw toPicketError(error, `--manifests ${path}`);
+  });
+  if (!found.isDirectory()) throw new PicketError('InvalidConfig', `--manifests: ${path} is not a folder`);
+}
 
 function keyRing(path: string, now: number): ReturnType<typeof loadOrCreateKeyRing> {
   try {

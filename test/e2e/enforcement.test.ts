@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { resourceNames } from '@picket/operator/envoy/render/names.ts';
 import { type Picket, runPicket } from '../support/picket.ts';
 import { waitFor } from '../support/processes.ts';
 import { findTool } from '../support/tools.ts';
@@ -42,7 +43,10 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
     stage.write('policy.yaml', policy(name, options));
     await waitFor(`mode ${name} in force`, async () => {
       const found = await picket.policy('shop');
-      return found?.spec.mode === name && found.status?.observedGeneration === found.metadata.generation
+      // Analyzer and operator have it when the generation is observed.
+      return found?.spec.mode === name &&
+        found.spec.responses[0]?.for === (options.denyFor ?? '10m') &&
+        found.status?.observedGeneration === found.metadata.generation
         ? true
         : undefined;
     });
@@ -55,7 +59,16 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
   const verdict = async (name: string) => (await picket.verdicts()).find((v) => v.metadata.name === name);
 
   test('Observe: a Critical attack changes nothing in Envoy, and every request is answered', async () => {
-    const before = await configDump(picket);
+    const before = await waitFor('every filter delivered', async () => {
+      const dump = await configDump(picket);
+      return resourceNames.every((name) =>
+        JSON.stringify(dump).includes(
+          `"ecds_filter":{"@type":"type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig","name":"${name}"`,
+        ),
+      )
+        ? dump
+        : undefined;
+    });
     const known = await names();
     const answers = await stuff(picket.ports.traffic, '127.66.1.1', 60);
     const found = await verdictOn('127.66.1.1', known, (level) => level === 'Critical');
@@ -138,7 +151,9 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
     await stuff(picket.ports.traffic, '127.66.5.1', 20);
     await answered(picket, '127.66.5.1', 200, 1_000);
     await waitFor('condition Expired', async () => {
-      const [found] = await picket.list<{ status?: { conditions?: { type: string; status: string }[] } }>('PolicyExemption');
+      const [found] = await picket.list<{ status?: { conditions?: { type: string; status: string }[] } }>(
+        'PolicyExemption',
+      );
       return found?.status?.conditions?.some((c) => c.type === 'Expired' && c.status === 'True') ? true : undefined;
     });
     await stuff(picket.ports.traffic, '127.66.5.1', 40);
@@ -147,10 +162,10 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
   });
 
   test('a decision that runs out ends in Envoy, and nobody is blocked for good', async () => {
-    await mode('Enforce', { denyFor: '4s' });
+    await mode('Enforce', { denyFor: '10s' });
     const found = await provoke(picket, '127.66.6.1');
     const expiresAt = Date.parse(found.status?.decision?.expiresAt ?? '');
-    await answered(picket, '127.66.6.1', 200, 10_000);
+    await answered(picket, '127.66.6.1', 200, 15_000);
     expect(Date.now()).toBeGreaterThanOrEqual(expiresAt - 50);
     await mode('Enforce');
   });
@@ -159,9 +174,8 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
     await provoke(picket, '127.66.7.1');
     stage.write('policy.yaml', policy('Enforce').replace('mode: Enforce', 'mode: Enfroce'));
     const [problem] = await waitFor('the problem', async () => {
-      const found = await picket.read<{ file: string; line: number; field: string; keptLastGood: boolean }[]>(
-        '/api/v1/problems',
-      );
+      const found =
+        await picket.read<{ file: string; line: number; field: string; keptLastGood: boolean }[]>('/api/v1/problems');
       return found?.length ? found : undefined;
     });
     expect(problem).toMatchObject({ file: 'policy.yaml', line: 6, field: 'spec.mode', keptLastGood: true });
@@ -173,8 +187,10 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
         : undefined,
     );
     await answered(picket, '127.66.7.1', 403, 1_000);
-    await mode('Enforce');
-    expect(await picket.read('/api/v1/problems')).toEqual([]);
+    stage.write('policy.yaml', policy('Enforce'));
+    await waitFor('no problem is left', async () =>
+      (await picket.read<unknown[]>('/api/v1/problems'))?.length === 0 ? true : undefined,
+    );
     await answered(picket, '127.66.7.1', 403, 1_000);
   });
 

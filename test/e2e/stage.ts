@@ -24,8 +24,8 @@ export interface Stage {
   /** Replaces a manifest in one step. */
   write(file: string, text: string): void;
   remove(file: string): void;
-  /** Starts `picket up` with its own Envoy on this stage. */
-  start(options?: Partial<PicketOptions>): Promise<Picket>;
+  /** Starts `picket up` on this stage, with its own Envoy unless `attach`. History is read the first time only. */
+  start(options?: Partial<PicketOptions> & { attach?: boolean }): Promise<Picket>;
   close(): Promise<void>;
 }
 
@@ -69,6 +69,7 @@ export async function createStage(mode = 'Enforce', options: Parameters<typeof p
   const upstreamPort = (application.address() as AddressInfo).port;
   const history = join(folder, 'day.log');
   writeFileSync(history, ordinaryDay(Date.now()));
+  let started = false;
   const stage: Stage = {
     folder,
     manifests,
@@ -81,14 +82,17 @@ export async function createStage(mode = 'Enforce', options: Parameters<typeof p
       renameSync(draft, join(manifests, file));
     },
     remove: (file) => rmSync(join(manifests, file)),
-    start: (more = {}) =>
-      startPicket({
+    start({ attach = false, ...more } = {}) {
+      const past = started ? [] : ['--history', history];
+      started = true;
+      return startPicket({
         manifests,
         folder,
-        upstreamPort,
+        ...(attach ? {} : { upstreamPort }),
         ...more,
-        args: ['--history', history, '--log-level', 'debug', ...(more.args ?? [])],
-      }),
+        args: [...past, '--log-level', 'debug', ...(more.args ?? [])],
+      });
+    },
     async close() {
       application.closeAllConnections();
       await new Promise((resolve) => application.close(resolve));
@@ -102,7 +106,7 @@ export async function createStage(mode = 'Enforce', options: Parameters<typeof p
 
 /** Answers everything with 200; a login says in its body whether it succeeded. */
 function startApplication(served: Map<string, number>): Promise<Server> {
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
@@ -135,9 +139,13 @@ function ordinaryDay(now: number): string {
     const at = new Date(now - 120_000 - dayMs + (dayMs * visit * perVisit) / requests + (i % perVisit) * 3000);
     const path = i % 9 === 0 ? '/v1/basket' : `/v1/products/${(i * 7) % 40}`;
     const stamp = at.toISOString();
-    const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'][at.getUTCMonth()];
+    const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'][
+      at.getUTCMonth()
+    ];
     const time = `${stamp.slice(8, 10)}/${month}/${stamp.slice(0, 4)}:${stamp.slice(11, 19)} +0000`;
-    lines.push(`${personAddress(visit % people)} - - [${time}] "GET ${path} HTTP/1.1" 200 512 "-" "Mozilla/5.0 (person)"`);
+    lines.push(
+      `${personAddress(visit % people)} - - [${time}] "GET ${path} HTTP/1.1" 200 512 "-" "Mozilla/5.0 (person)"`,
+    );
   }
   return `${lines.join('\n')}\n`;
 }
