@@ -1,4 +1,5 @@
 /** The flags of `picket up`, checked together so that all problems are told at once. */
+import { isAbsolute, relative, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { PicketError } from '@picket/runtime/errors.ts';
 import { parseListenAddress } from '@picket/runtime/grpc/listen-address.ts';
@@ -110,6 +111,9 @@ export function checkUpOptions(options: UpOptions): void {
         );
     });
   collect(() => void parseListenAddress(options.listen, '--listen'));
+  const dataFromManifests = relative(resolve(options.manifests), resolve(options.data));
+  if (!dataFromManifests.startsWith('..') && !isAbsolute(dataFromManifests))
+    problems.push('--data: lies within --manifests, where every file is read as a manifest; name a folder beside it');
   if (options.envoy === 'run' && !options.upstream)
     problems.push('--envoy run: say where traffic goes with --upstream host:port');
   if (options.upstream) collect(() => void parseListenAddress(options.upstream as string, '--upstream'));

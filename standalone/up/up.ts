@@ -1,8 +1,10 @@
 /** Operator and analyzer in one process over a folder of YAML: the composition behind `picket up`. */
 import { randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { type Analyzer, startAnalyzer } from '@picket/analyzer/analyzer.ts';
 import { createEscrow } from '@picket/analyzer/identify/escrow.ts';
@@ -16,10 +18,12 @@ import { createStoreWriter } from '@picket/analyzer/store/writer.ts';
 import { objectSchemas } from '@picket/crds/validate.ts';
 import { ingressStatPrefix } from '@picket/operator/envoy/render/listener.ts';
 import { type Operator, startOperator } from '@picket/operator/operator.ts';
+import { type Bus, BusError } from '@picket/runtime/bus/bus.ts';
 import { createMemoryBus } from '@picket/runtime/bus/memory-bus.ts';
 import { connectNatsBus } from '@picket/runtime/bus/nats-bus.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
 import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
+import type { TlsFiles } from '@picket/runtime/grpc/server-credentials.ts';
 import { createLedger } from '@picket/runtime/ledger.ts';
 import { createLogger, type Logger } from '@picket/runtime/log.ts';
 import { openFolderStore } from '@picket/runtime/objects/folder-store.ts';
@@ -28,7 +32,7 @@ import { type AdminServer, startAdmin } from './admin.ts';
 import { watchCompleteness } from './completeness.ts';
 import { lockDataFolder } from './data-lock.ts';
 import { openDecisionVault } from './decision-vault.ts';
-import { endpointOf, freePort } from './endpoint.ts';
+import { checkPortFree, endpointOf, freePort } from './endpoint.ts';
 import { findEnvoy, startEnvoy } from './envoy-process.ts';
 import { openHistory } from './history.ts';
 import { recordLoss } from './loss-rows.ts';
@@ -83,6 +87,10 @@ async function compose(
   const clock = systemClock;
   const data = (...parts: string[]): string => join(options.data, ...parts);
   await requireFolder(options.manifests);
+  const tls = tlsFiles(options);
+  // Before anything is opened: who made a mistake should not wait for an engine to start.
+  for (const flag of ['alsListen', 'xdsListen', 'adminListen'] as const)
+    if (!options[flag].startsWith('unix:')) await checkPortFree(endpointOf(options[flag]), listenFlags[flag]);
   await mkdir(options.data, { recursive: true, mode: 0o700 });
   onClose(await lockDataFolder(options.data, process.pid));
   const keys = keyRing(data('keys.json'), clock.now());
@@ -101,17 +109,7 @@ async function compose(
   const closing = new AbortController();
   onClose(() => closing.abort());
 
-  const bus = options.natsUrl
-    ? await connectNatsBus({
-        servers: [options.natsUrl],
-        connection: {
-          ...(host.env['PICKET_NATS_USER'] ? { user: host.env['PICKET_NATS_USER'] } : {}),
-          ...(host.env['PICKET_NATS_PASSWORD'] ? { pass: host.env['PICKET_NATS_PASSWORD'] } : {}),
-          name: 'picket-standalone',
-        },
-        onTrouble: (what, error) => log.warn('bus trouble', { what, error }),
-      })
-    : createMemoryBus();
+  const bus = options.natsUrl ? await openNats(options.natsUrl, host, log) : createMemoryBus();
   onClose(() => bus.close());
   if (!options.natsUrl) {
     const vault = await openDecisionVault({
@@ -138,10 +136,6 @@ async function compose(
   onClose(() => writer.close(drainMs));
   onClose(recordLoss(ledger, clock, (row) => writer.loss(row)));
 
-  const tls =
-    options.tlsCert && options.tlsKey && options.tlsCa
-      ? { certificateFile: options.tlsCert, privateKeyFile: options.tlsKey, clientCaFile: options.tlsCa }
-      : undefined;
   const envoyAdminPort = options.envoy === 'run' ? await freePort() : undefined;
   const nodeId = `${options.fleet}-${hostname()}`;
   // Started one after the other, and asked by what is started before.
@@ -284,6 +278,39 @@ function asError(thrown: unknown): Error {
 }
 
 const checkoutRoot = join(dirname(fileURLToPath(import.meta.url)), '../..');
+
+const listenFlags = { alsListen: '--als-listen', xdsListen: '--xds-listen', adminListen: '--admin-listen' } as const;
+
+/** @throws PicketError InvalidConfig that names the files when they do not fit together */
+function tlsFiles({ tlsCert, tlsKey, tlsCa }: UpOptions): TlsFiles | undefined {
+  if (!tlsCert || !tlsKey || !tlsCa) return undefined;
+  try {
+    createSecureContext({ cert: readFileSync(tlsCert), key: readFileSync(tlsKey), ca: readFileSync(tlsCa) });
+  } catch (error) {
+    throw new PicketError(
+      'InvalidConfig',
+      `--tls-cert ${tlsCert}, --tls-key ${tlsKey} and --tls-ca ${tlsCa} cannot be used: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+  return { certificateFile: tlsCert, privateKeyFile: tlsKey, clientCaFile: tlsCa };
+}
+
+/** @throws PicketError Unavailable or Unsupported */
+async function openNats(url: string, host: Host, log: Logger): Promise<Bus> {
+  const { PICKET_NATS_USER: user, PICKET_NATS_PASSWORD: pass } = host.env;
+  try {
+    return await connectNatsBus({
+      servers: [url],
+      connection: { ...(user ? { user } : {}), ...(pass ? { pass } : {}), name: 'picket-standalone' },
+      onTrouble: (what, error) => log.warn('bus trouble', { what, error }),
+    });
+  } catch (error) {
+    if (!(error instanceof BusError)) throw error;
+    const code = error.code === 'unavailable' ? 'Unavailable' : 'Unsupported';
+    throw new PicketError(code, `--nats-url: ${error.message}`, { cause: error });
+  }
+}
 
 /** @throws PicketError NotFound */
 async function requireFolder(path: string): Promise<void> {

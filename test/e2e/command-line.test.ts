@@ -1,5 +1,5 @@
 /** How `picket` starts, refuses to start, answers and ends. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,15 +13,18 @@ import { findTool } from '../support/tools.ts';
 import { caller, createStage, provoke, type Stage } from './stage.ts';
 
 const { missing } = findTool('envoy');
-const folder = mkdtempSync(join(tmpdir(), 'picket-cli-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const scratch = mkdtempSync(join(tmpdir(), 'picket-cli-'));
+const folder = join(scratch, 'manifests');
+mkdirSync(folder);
+const data = (name: string): string => join(scratch, name);
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-const up = (...args: string[]) => runPicket(['up', ...args], { cwd: folder });
+const up = (...args: string[]) => runPicket(['up', ...args], { cwd: scratch });
 
 describe('picket up refuses to start', () => {
   test('with bad flags: every problem is told at once', async () => {
     const { code, err } = await up(
-      ...['--manifests', folder, '--data', join(folder, 'd')],
+      ...['--manifests', folder, '--data', data('d')],
       ...['--als-listen', '0.0.0.0:0', '--admin-listen', 'nowhere', '--workers', '-1', '--envoy', 'run'],
       ...['--nats-url', 'http://x', '--jwt-issuer', 'me'],
     );
@@ -39,6 +42,12 @@ describe('picket up refuses to start', () => {
     expect(err).not.toContain('    at ');
   });
 
+  test('when its data would be read as manifests', async () => {
+    const { code, err } = await up('--manifests', folder, '--data', join(folder, 'data'));
+    expect(code).toBe(3);
+    expect(err).toContain('--data: lies within --manifests');
+  });
+
   test('without its required flags, or with an unknown one', async () => {
     expect((await up()).code).toBe(2);
     const unknown = await up('--manifest', folder, '--data', folder);
@@ -47,17 +56,17 @@ describe('picket up refuses to start', () => {
   });
 
   test('when the folder of manifests does not exist', async () => {
-    const { code, err } = await up('--manifests', join(folder, 'absent'), '--data', join(folder, 'd'));
+    const { code, err } = await up('--manifests', join(folder, 'absent'), '--data', data('d'));
     expect(code).toBe(6);
     expect(err).toContain('--manifests');
     expect(err).toContain(join(folder, 'absent'));
   });
 
   test('when a certificate cannot be used', async () => {
-    writeFileSync(join(folder, 'no.pem'), 'nothing');
-    const pem = join(folder, 'no.pem');
+    writeFileSync(data('no.pem'), 'nothing');
+    const pem = data('no.pem');
     const { code, err } = await up(
-      ...['--manifests', folder, '--data', join(folder, 'd'), '--admin-listen', '127.0.0.1:0'],
+      ...['--manifests', folder, '--data', data('d'), '--admin-listen', '127.0.0.1:0'],
       ...['--als-listen', '127.0.0.1:0', '--xds-listen', '127.0.0.1:0'],
       ...['--tls-cert', pem, '--tls-key', pem, '--tls-ca', pem],
     );
@@ -78,7 +87,7 @@ describe('picket up refuses to start', () => {
     test.each(['--admin-listen', '--als-listen', '--xds-listen'])('%s', async (flag) => {
       const listeners = { '--admin-listen': 0, '--als-listen': 0, '--xds-listen': 0, [flag]: port };
       const { code, err } = await up(
-        ...['--manifests', folder, '--data', join(folder, `taken${flag}`)],
+        ...['--manifests', folder, '--data', data(`taken${flag}`)],
         ...Object.entries(listeners).flatMap(([name, value]) => [name, `127.0.0.1:${value}`]),
       );
       expect(err).toContain(`${flag} 127.0.0.1:${port}`);
@@ -87,7 +96,7 @@ describe('picket up refuses to start', () => {
 
     test.skipIf(missing !== undefined)('--listen of the Envoy it runs', async () => {
       const { code, err } = await up(
-        ...['--manifests', folder, '--data', join(folder, 'taken'), '--envoy', 'run', '--upstream', '127.0.0.1:9'],
+        ...['--manifests', folder, '--data', data('taken'), '--envoy', 'run', '--upstream', '127.0.0.1:9'],
         ...['--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0'],
         ...['--als-listen', '127.0.0.1:0', '--xds-listen', '127.0.0.1:0'],
       );
@@ -98,7 +107,7 @@ describe('picket up refuses to start', () => {
 
   test('when no NATS server answers', async () => {
     const { code, err } = await up(
-      ...['--manifests', folder, '--data', join(folder, 'nats'), '--nats-url', 'nats://127.0.0.1:9'],
+      ...['--manifests', folder, '--data', data('nats'), '--nats-url', 'nats://127.0.0.1:9'],
       ...['--admin-listen', '127.0.0.1:0', '--als-listen', '127.0.0.1:0', '--xds-listen', '127.0.0.1:0'],
     );
     expect(err).toContain('nats://127.0.0.1:9');
@@ -250,7 +259,7 @@ describe.skipIf(missing !== undefined)(`a running picket${missing ? ` (${missing
 
 test('a second SIGINT ends at once', async () => {
   const ports = await freePicketPorts();
-  const own = mkdtempSync(join(folder, 'sigint-'));
+  const own = mkdtempSync(join(scratch, 'sigint-'));
   const picket = launchPicket({ manifests: folder, folder: own, ports });
   await waitFor('the admin port', async () => (await picket.read('/api/v1/status')) as object | undefined, {
     process: picket.process,
