@@ -19,7 +19,7 @@ import { type AnalysisOutcome, createAnalysis, type Disposition } from './analys
 import type { Coordinator, DecisionChange, DecisionEvent } from './decide/coordinator.ts';
 import type { MatchValues } from './decide/match.ts';
 import type { ClosedTick } from './engine/engine.ts';
-import type { Usage } from './engine/host.ts';
+import type { Usage } from './engine/partition.ts';
 import type { Escrow } from './identify/escrow.ts';
 import { createIdentifier } from './identify/identifier.ts';
 import type { KeyRing } from './identify/key-ring.ts';

@@ -17,9 +17,9 @@ import { F, ObservationBatch, STRIDE } from '../observation.ts';
 import { mixed, mixKey } from '../profile/hash.ts';
 import type { Standing } from '../profile/principal-table.ts';
 import { fanOut, PARTITIONS, partitionOf, UpdateList } from './fan-out.ts';
-import type { Job, JobResult, PartitionWork, Usage } from './host.ts';
+import type { Job, JobResult, PartitionWork } from './host.ts';
 import { createHosts } from './hosts.ts';
-import type { PartitionState, SharedAddress } from './partition.ts';
+import type { PartitionState, SharedAddress, Usage } from './partition.ts';
 import type { Sighting } from './sighting.ts';
 
 /** Fast tick of event time. Shorter than the design's 1 s, because findings leave at ticks: see ADR 0003. */

@@ -6,7 +6,7 @@ import type { DerivedUpdate } from '../detect/detector.ts';
 import type { Partial, Snapshot } from '../detect/population.ts';
 import type { Standing } from '../profile/principal-table.ts';
 import type { UpdateList } from './fan-out.ts';
-import { Partition, type PartitionOutput, type PartitionState } from './partition.ts';
+import { Partition, type PartitionOutput, type PartitionState, type Usage } from './partition.ts';
 
 /** What one partition has to do in a tick: most ticks concern few of the 64. */
 export interface PartitionWork {
@@ -35,13 +35,6 @@ export interface JobResult {
   drained: { partition: number; partials: Map<number, Partial>; standing: Map<number, Standing> | undefined }[];
 }
 
-export interface Usage {
-  bytes: number;
-  profiles: number;
-  evicted: number;
-  refused: number;
-}
-
 export class PartitionHost {
   readonly #partitions: Map<number, Partition>;
 
@@ -66,10 +59,11 @@ export class PartitionHost {
   }
 
   usage(): Usage {
-    const total = { bytes: 0, profiles: 0, evicted: 0, refused: 0 };
+    const total = { bytes: 0, maxBytes: 0, profiles: 0, evicted: 0, refused: 0 };
     for (const partition of this.#partitions.values()) {
       const usage = partition.usage();
       total.bytes += usage.bytes;
+      total.maxBytes += usage.maxBytes;
       total.profiles += usage.profiles;
       total.evicted += usage.evicted;
       total.refused += usage.refused;

@@ -2,8 +2,8 @@
 import { Worker } from 'node:worker_threads';
 import type { Snapshot } from '../detect/population.ts';
 import { PARTITIONS } from './fan-out.ts';
-import { type Job, type JobResult, PartitionHost, type Usage } from './host.ts';
-import type { PartitionState } from './partition.ts';
+import { type Job, type JobResult, PartitionHost } from './host.ts';
+import type { PartitionState, Usage } from './partition.ts';
 import type { WorkerRequest } from './worker.ts';
 
 export interface Hosts {
@@ -64,6 +64,7 @@ function workerHosts(count: number): Hosts {
       const usages = await all<Usage>((thread) => thread.ask({ type: 'usage' }));
       return usages.reduce((a, b) => ({
         bytes: a.bytes + b.bytes,
+        maxBytes: a.maxBytes + b.maxBytes,
         profiles: a.profiles + b.profiles,
         evicted: a.evicted + b.evicted,
         refused: a.refused + b.refused,

@@ -43,6 +43,15 @@ export interface PartitionState {
   announced: number[];
 }
 
+export interface Usage {
+  bytes: number;
+  /** What `bytes` can grow to, whatever arrives. */
+  maxBytes: number;
+  profiles: number;
+  evicted: number;
+  refused: number;
+}
+
 export interface PartitionOutput {
   sightings: Sighting[];
   derived: DerivedUpdate[];
@@ -160,10 +169,11 @@ export class Partition {
   }
 
   /** Bytes of state, and keys that were turned away or lost their place. */
-  usage(): { bytes: number; profiles: number; evicted: number; refused: number } {
+  usage(): Usage {
     const slabs = [this.#principals.slab, ...this.#tables.map((t) => t.slab)];
     return {
       bytes: slabs.reduce((sum, slab) => sum + slab.bytes, 0),
+      maxBytes: slabs.reduce((sum, slab) => sum + slab.maxBytes, 0),
       profiles: this.#principals.slab.used,
       evicted: slabs.reduce((sum, slab) => sum + slab.evicted, 0),
       refused: slabs.reduce((sum, slab) => sum + slab.refused, 0),
@@ -264,6 +274,7 @@ export class Partition {
               coverage: campaign.coverage,
               addresses: campaign.addresses,
               accounts: campaign.accounts,
+              standing: campaign.standing,
             },
           }
         : {}),

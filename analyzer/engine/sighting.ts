@@ -1,4 +1,5 @@
 /** What a partition tells the coordinator: a detector's statement with the facts of the key it is about. */
+import type { CampaignFacts } from '../detect/detector.ts';
 import type { PrincipalFacts } from '../profile/principal-table.ts';
 import type { CampaignTrait, DetectorId, Family } from '../verdict.ts';
 
@@ -27,7 +28,7 @@ export interface Sighting {
   listed: boolean;
   /** Client keys and campaigns: what narrows the match. */
   traits: CampaignTrait[];
-  campaign?: { precision: number; coverage: number; addresses: number; accounts: number };
+  campaign?: CampaignFacts;
   partition: number;
   seq: number;
 }

@@ -109,6 +109,13 @@ export class Slab {
     return this.u32.byteLength + this.#index.byteLength + this.#doorkeeper.byteLength;
   }
 
+  /** What `bytes` can grow to. */
+  get maxBytes(): number {
+    let index = 256;
+    while (this.#maxSlots * 2 > index) index *= 2;
+    return this.#maxSlots * this.words * 4 + index * 4 + this.#doorkeeper.byteLength;
+  }
+
   save(): SlabState {
     return {
       words: this.words,

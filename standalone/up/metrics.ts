@@ -1,6 +1,6 @@
 /** `/metrics`: counted in passing by analyzer and operator, or read from its source at the scrape. */
 import type { AnalyzerMetrics } from '@picket/analyzer/analyzer.ts';
-import type { Usage } from '@picket/analyzer/engine/host.ts';
+import type { Usage } from '@picket/analyzer/engine/partition.ts';
 import type { FleetMetrics } from '@picket/operator/envoy/fleet.ts';
 import { Level } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { Ledger } from '@picket/runtime/ledger.ts';

@@ -1,0 +1,107 @@
+/** A whole analyzer behind a real access log server, with the sample shop's policy and a store that can be made ill. */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { toBinary } from '@bufbuild/protobuf';
+import { type Analyzer, startAnalyzer } from '@picket/analyzer/analyzer.ts';
+import { createEscrow } from '@picket/analyzer/identify/escrow.ts';
+import { createKeyRing } from '@picket/analyzer/identify/key-ring.ts';
+import { startAlsServer } from '@picket/analyzer/ingest/als-server.ts';
+import { createPublisher } from '@picket/analyzer/publish/publisher.ts';
+import { createCheckpoints } from '@picket/analyzer/replay/checkpoint.ts';
+import { createClickHouseStore } from '@picket/analyzer/store/clickhouse-store.ts';
+import { createStoreWriter, type StoreWriter, type StoreWriterOptions } from '@picket/analyzer/store/writer.ts';
+import { objectSchemas } from '@picket/crds/validate.ts';
+import { CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { Bucket, parseApiName, policyKey } from '@picket/proto/subjects.ts';
+import { createMemoryBus } from '@picket/runtime/bus/memory-bus.ts';
+import { systemClock } from '@picket/runtime/clock.ts';
+import { createLedger, type LedgerSnapshot } from '@picket/runtime/ledger.ts';
+import { silentLogger } from '@picket/runtime/log.ts';
+import { openFolderStore } from '@picket/runtime/objects/folder-store.ts';
+import { compileManifests } from '@picket/standalone/up/compile-manifests.ts';
+import { type ClickHouseDouble, startClickHouseDouble } from './clickhouse-double.ts';
+import { repositoryRoot } from './tools.ts';
+
+export interface AnalyzerStage {
+  analyzer: Analyzer;
+  alsPort: number;
+  double: ClickHouseDouble;
+  writer: StoreWriter;
+  ledger(): LedgerSnapshot;
+  close(): Promise<void>;
+}
+
+export async function startAnalyzerStage(writerOptions: Partial<StoreWriterOptions> = {}): Promise<AnalyzerStage> {
+  const closing: (() => Promise<void> | void)[] = [];
+  const folder = await mkdtemp(join(tmpdir(), 'picket-stage-'));
+  closing.push(() => rm(folder, { recursive: true, force: true }));
+  const manifests = join(repositoryRoot, 'examples/shop/manifests');
+  const { policies } = await compileManifests(manifests, 'standalone');
+  const objects = await openFolderStore({
+    folder: manifests,
+    stateFile: join(folder, 'objects.json'),
+    schemas: objectSchemas,
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  closing.push(() => objects.close());
+  const bus = createMemoryBus();
+  closing.push(() => bus.close());
+  const bucket = await bus.bucket(Bucket.policy);
+  for (const policy of policies)
+    await bucket.put(policyKey(parseApiName(policy.api)), toBinary(CompiledPolicySchema, policy));
+  const ledger = createLedger();
+  const double = await startClickHouseDouble();
+  closing.push(() => double.close());
+  const endpoint = { url: double.url, username: 'default', password: '' };
+  const store = createClickHouseStore({ engine: 'single', endpoint: () => endpoint, requestTimeoutMs: 2_000 });
+  closing.push(() => store.close());
+  const writer = createStoreWriter({
+    store,
+    ledger,
+    clock: systemClock,
+    log: { info() {}, warn() {}, error() {} },
+    runId: 'stage',
+    storedUpTo: 0,
+    flushIntervalMs: 50,
+    ...writerOptions,
+  });
+  closing.push(() => writer.close(200));
+  const analyzer = await startAnalyzer({
+    workers: 0,
+    keys: createKeyRing((count) => randomBytes(count), 0),
+    escrow: createEscrow(),
+    store,
+    writer,
+    checkpoints: createCheckpoints(join(folder, 'checkpoints'), '24'),
+    checkpointIntervalMs: 30_000,
+    bus,
+    publisher: createPublisher({ objects, bus, clock: systemClock, ledger, log: silentLogger }),
+    ledger,
+    clock: systemClock,
+    log: silentLogger,
+    metrics: { tickTook() {}, finding() {}, decision() {} },
+    completeness: () => undefined,
+  });
+  closing.push(() => analyzer.close());
+  const als = await startAlsServer({
+    listen: '127.0.0.1:0',
+    onRecord: (record) => analyzer.onRecord(record),
+    ledger,
+    clock: systemClock,
+    random: () => 0.5,
+  });
+  closing.push(() => als.close());
+  return {
+    analyzer,
+    alsPort: als.port,
+    double,
+    writer,
+    ledger: () => ledger.snapshot(),
+    async close() {
+      for (const close of closing.reverse()) await close();
+    },
+  };
+}

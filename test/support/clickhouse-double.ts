@@ -1,0 +1,58 @@
+/** What a ClickHouse server looks like from its socket, for faults that a real one cannot be told to have. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** `full` and `failing` answer as ClickHouse does; `hanging` never answers; `slow` takes a second. */
+export type StoreMood = 'well' | 'slow' | 'hanging' | 'full' | 'failing';
+
+export interface ClickHouseDouble {
+  url: string;
+  mood: StoreMood;
+  /** Lines taken by table. */
+  rows: Map<string, string[]>;
+  close(): Promise<void>;
+}
+
+export async function startClickHouseDouble(): Promise<ClickHouseDouble> {
+  const rows = new Map<string, string[]>();
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://localhost');
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const table = /INSERT INTO picket\.(\w+)/.exec(url.searchParams.get('query') ?? '')?.[1];
+      const answer = (status: number, body: string, code?: number): void => {
+        if (code !== undefined) response.setHeader('x-clickhouse-exception-code', String(code));
+        response.writeHead(status).end(body);
+      };
+      const take = (): void => {
+        if (table !== undefined) {
+          const lines = Buffer.concat(chunks)
+            .toString('utf8')
+            .split('\n')
+            .filter((line) => line !== '');
+          rows.set(table, [...(rows.get(table) ?? []), ...lines]);
+        }
+        answer(200, '');
+      };
+      if (double.mood === 'well') take();
+      else if (double.mood === 'slow') setTimeout(take, 1000);
+      else if (double.mood === 'full')
+        answer(500, 'Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)', 243);
+      else if (double.mood === 'failing')
+        answer(503, 'Code: 210. DB::Exception: I am going away. (NETWORK_ERROR)', 210);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const double: ClickHouseDouble = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    mood: 'well',
+    rows,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+  return double;
+}
