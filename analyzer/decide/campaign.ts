@@ -1,6 +1,6 @@
 /**
  * Which traits name a campaign. Many conjunctions of the same attack are sighted at once; the one to act on is precise
- * first, then wide, then simple.
+ * first, then wide, then simple. Attacks that share no trait are campaigns of their own.
  */
 import type { Sighting } from '../engine/sighting.ts';
 import { hex16 } from '../profile/hash.ts';
@@ -12,60 +12,77 @@ export interface CampaignCandidate {
 }
 
 const precise = 0.8;
-const rememberMs = 10 * 60_000;
+/** What is denied is sighted no more: it must not stand in the way of the next attack for longer. */
+const rememberMs = 30_000;
 const maxCandidates = 500;
+const maxCampaigns = 4;
 /** A rival replaces the trait set in force only when it explains this much more. */
 const clearlyWider = 1.5;
 
 /**
- * Takes this tick's sightings of traits and returns the one that stands for the campaign, or none. `candidates` is the
- * coordinator's memory between ticks.
+ * Takes this tick's sightings of traits and returns those that stand for campaigns. `candidates` is the coordinator's
+ * memory between ticks.
+ *
+ * @param maxStanding principals in good standing with the same traits, beyond which acting on them would hurt people
  */
-export function chooseCampaign(
+export function chooseCampaigns(
   candidates: Map<string, CampaignCandidate>,
   sightings: readonly Sighting[],
   at: number,
   alert: number,
-): Sighting | undefined {
+  maxStanding: number,
+): Sighting[] {
   for (const [key, candidate] of candidates) if (at - candidate.sighting.until > rememberMs) candidates.delete(key);
   for (const sighting of sightings) {
     const key = hex16(sighting.valueLo, sighting.valueHi);
     candidates.set(key, { sighting, active: candidates.get(key)?.active ?? false });
   }
-  if (sightings.length === 0) return undefined;
+  if (sightings.length === 0) return [];
   while (candidates.size > maxCandidates) candidates.delete(candidates.keys().next().value as string);
-  const convincing = [...candidates.values()].filter((c) => c.sighting.surprise >= alert);
-  let best: CampaignCandidate | undefined;
-  for (const candidate of convincing) if (!best || better(candidate.sighting, best.sighting)) best = candidate;
-  if (!best) return undefined;
-  const widest = best.sighting;
-  const active = convincing.filter((c) => c.active && overlaps(c.sighting, widest));
-  const current = active.reduce<CampaignCandidate | undefined>(
-    (a, b) => (a && !better(b.sighting, a.sighting) ? a : b),
-    undefined,
-  );
-  if (current && current !== best) {
-    const a = current.sighting.campaign;
-    const b = best.sighting.campaign;
-    const replace =
-      (b?.precision ?? 0) >= precise &&
-      ((a?.precision ?? 0) < precise || (b?.coverage ?? 0) > clearlyWider * (a?.coverage ?? 0));
-    if (!replace) best = current;
-    else current.active = false;
+  const isPrecise = (s: Sighting): boolean =>
+    (s.campaign?.precision ?? 0) >= precise && (s.campaign?.standing ?? 0) <= maxStanding;
+  let left = [...candidates.values()].filter((c) => c.sighting.surprise >= alert);
+  const chosen: Sighting[] = [];
+  while (left.length > 0 && chosen.length < maxCampaigns) {
+    const best = left.reduce((a, b) => (better(b.sighting, a.sighting, isPrecise) ? b : a));
+    const group = left.filter((c) => c === best || overlaps(c.sighting, best.sighting));
+    left = left.filter((c) => !group.includes(c));
+    chosen.push(standFor(group, best, isPrecise).sighting);
   }
-  best.active = true;
-  return best.sighting;
+  return chosen;
 }
 
-function better(a: Sighting, b: Sighting): boolean {
-  const aPrecise = (a.campaign?.precision ?? 0) >= precise;
-  const bPrecise = (b.campaign?.precision ?? 0) >= precise;
-  if (aPrecise !== bPrecise) return aPrecise;
-  const aCoverage = a.campaign?.coverage ?? 0;
-  const bCoverage = b.campaign?.coverage ?? 0;
+/** Of the descriptions of one attack, the one in force unless another is clearly better. */
+function standFor(
+  group: readonly CampaignCandidate[],
+  best: CampaignCandidate,
+  isPrecise: (s: Sighting) => boolean,
+): CampaignCandidate {
+  const active = group.filter((c) => c.active);
+  for (const candidate of group) candidate.active = false;
+  let stands = best;
+  if (active.length > 0) {
+    const current = active.reduce((a, b) => (better(b.sighting, a.sighting, isPrecise) ? b : a));
+    const replace =
+      isPrecise(best.sighting) &&
+      (!isPrecise(current.sighting) || coverageOf(best.sighting) > clearlyWider * coverageOf(current.sighting));
+    if (!replace) stands = current;
+  }
+  stands.active = true;
+  return stands;
+}
+
+function better(a: Sighting, b: Sighting, isPrecise: (s: Sighting) => boolean): boolean {
+  const preciseA = isPrecise(a);
+  if (preciseA !== isPrecise(b)) return preciseA;
   // Within a tenth the two explain the same attack: the simpler description wins.
-  if (Math.abs(aCoverage - bCoverage) > 0.1 * Math.max(aCoverage, bCoverage)) return aCoverage > bCoverage;
+  const [coverageA, coverageB] = [coverageOf(a), coverageOf(b)];
+  if (Math.abs(coverageA - coverageB) > 0.1 * Math.max(coverageA, coverageB)) return coverageA > coverageB;
   return a.traits.length < b.traits.length;
+}
+
+function coverageOf(sighting: Sighting): number {
+  return sighting.campaign?.coverage ?? 0;
 }
 
 /** Two trait sets that share a value describe, at least in part, the same attempts. */

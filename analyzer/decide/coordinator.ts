@@ -23,8 +23,8 @@ import { benignIf, confidenceOf } from '../score/explain.ts';
 import { addFinding, createRisk, evidenceOf, type Risk } from '../score/risk.ts';
 import { alertSurprise, levelOf, scoreOf } from '../score/score.ts';
 import type { CampaignTrait, DecisionSummary, DetectorId, Finding, Verdict } from '../verdict.ts';
-import { chooseCampaign, type CampaignCandidate } from './campaign.ts';
-import { decideAction, type HoldReason } from './decision.ts';
+import { chooseCampaigns, type CampaignCandidate } from './campaign.ts';
+import { decideAction, type HoldReason, maxBystanders } from './decision.ts';
 import { buildMatch, type MatchAnswer, type MatchValues } from './match.ts';
 import { defaultSafety, type SafetyView } from './safety.ts';
 
@@ -561,8 +561,8 @@ export function createCoordinator(options: {
         touched.set(key, risk);
       }
       const shared = sightings.filter((s) => (s.code & (KIND_COUNT - 1)) === Key.trait && tuned(s) !== undefined);
-      const campaign = chooseCampaign(candidates, shared, view.at, alert());
-      if (campaign) {
+      const maxStanding = maxBystanders(policy.behavior?.safety, standing);
+      for (const campaign of chooseCampaigns(candidates, shared, view.at, alert(), maxStanding)) {
         const { key, risk } = riskFor(campaign);
         touch(risk, campaign, tuned(campaign) as number, output);
         touched.set(key, risk);

@@ -6,7 +6,9 @@ import {
   Mode,
   PrincipalKind,
   type Response,
+  type Safety,
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import type { Standing } from '../profile/principal-table.ts';
 import type { Risk } from '../score/risk.ts';
 import { checkSafety, defaultSafety, type SafetyView } from './safety.ts';
 
@@ -45,6 +47,7 @@ export type HoldReason =
   | 'NotActedOn'
   | 'SharedAddress'
   | 'LowPrecision'
+  | 'Bystanders'
   | 'Learning'
   | 'WithinSafety'
   | 'CoveredByCampaign'
@@ -86,6 +89,12 @@ export function decideAction(inputs: DecisionInputs): DecisionAnswer {
         'LowPrecision',
         `only ${Math.round(risk.campaign.precision * 100)}% of what carries these traits is attack`,
       );
+    const bystanders = maxBystanders(behavior.safety, inputs.safety.standing);
+    if (action === Action.DENY && risk.campaign.standing > bystanders)
+      return hold(
+        'Bystanders',
+        `${Math.round(risk.campaign.standing)} people logged in with these traits before, the limit is ${Math.round(bystanders)}`,
+      );
     if (risk.campaign.precision < precision.deny && action === Action.DENY) action = Action.THROTTLE;
   }
   const minBaseline = Number(behavior.safety?.minBaselineMs ?? 0n) || defaultSafety.minBaselineMs;
@@ -114,6 +123,16 @@ export function decideAction(inputs: DecisionInputs): DecisionAnswer {
     response,
     eased,
   };
+}
+
+/** People in good standing whom a decision on shared traits may hit. */
+export function maxBystanders(safety: Safety | undefined, standing: Standing | undefined): number {
+  const share = safety?.maxShareOfPrincipals || defaultSafety.maxShareOfPrincipals;
+  const people = Math.max(
+    standing?.principals[PrincipalKind.USER] ?? 0,
+    standing?.principals[PrincipalKind.ADDRESS] ?? 0,
+  );
+  return Math.max(safety?.maxPrincipalsPerAddress || defaultSafety.maxPrincipalsPerAddress, share * people);
 }
 
 /** The response of the highest level that is reached; of several at one level the hardest. */

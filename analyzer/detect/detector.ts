@@ -42,7 +42,18 @@ export interface Statement {
   baseline: number;
   /** Share of the evidence that succeeded: logins that worked, foreign objects that were served. */
   successShare: number;
-  campaign?: { precision: number; coverage: number; addresses: number; accounts: number; traitSet: number };
+  campaign?: CampaignFacts & { traitSet: number };
+}
+
+export interface CampaignFacts {
+  /** Share of what carries the traits that is attack. */
+  precision: number;
+  /** Attempts beyond what is usual. */
+  coverage: number;
+  addresses: number;
+  accounts: number;
+  /** People who logged in with the same traits before: the bystanders of a decision. */
+  standing: number;
 }
 
 /** A message from one key to another. */

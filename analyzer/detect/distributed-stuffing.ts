@@ -16,7 +16,7 @@ import { WindowTable } from './window-table.ts';
 const id = 'distributedStuffing';
 const DETECTOR = 2;
 
-/** Own attempts and failures (f32); everybody's when the window opened (f64); accounts and addresses (sets). */
+/** Kept: whoever logged in with these traits in ordinary windows. Own attempts and failures (f32); everybody's when the window opened (f64); accounts and addresses (sets). */
 const O = {
   attempts: 0,
   failures: 1,
@@ -26,6 +26,7 @@ const O = {
   addresses: 6 + DISTINCT_WORDS,
   words: 6 + 2 * DISTINCT_WORDS,
 } as const;
+const Kept = { people: 0, words: DISTINCT_WORDS } as const;
 
 /** Failed share of login attempts before anything is known; traits carry many people, so their ratios vary less. */
 const prior = { mean: 0.15, attempts: 60, strength: 60 };
@@ -55,7 +56,7 @@ export const distributedStuffing: DetectorFactory = (close) => {
     (windowMs) =>
       new WindowTable({
         windowMs,
-        keptWords: 0,
+        keptWords: Kept.words,
         words: O.words,
         maxSlots: 4096,
         onClose: (table, base) =>
@@ -104,12 +105,17 @@ export const distributedStuffing: DetectorFactory = (close) => {
         const failures = (f32[own + O.failures] as number) + (failed ? 1 : 0);
         f32[own + O.attempts] = attempts;
         f32[own + O.failures] = failures;
-        addDistinct(
-          u32,
-          own + O.addresses,
-          fold(scene.u32[scene.record + F.address] as number, scene.u32[scene.record + F.address + 1] as number),
+        const address = fold(
+          scene.u32[scene.record + F.address] as number,
+          scene.u32[scene.record + F.address + 1] as number,
         );
-        if (!failed) continue;
+        addDistinct(u32, own + O.addresses, address);
+        if (!failed) {
+          // What gets in while most attempts fail may be the attack's luck: it makes nobody a bystander.
+          if (failures * 2 <= attempts)
+            addDistinct(u32, base + table.kept + Kept.people, account === nameless ? address : account);
+          continue;
+        }
         if (account !== nameless) addDistinct(u32, own + O.accounts, account);
         table.sample(base, scene.seq);
         const addresses = countDistinct(u32, own + O.addresses);
@@ -145,6 +151,7 @@ export const distributedStuffing: DetectorFactory = (close) => {
             coverage: excess,
             addresses,
             accounts,
+            standing: countDistinct(u32, base + table.kept + Kept.people),
             traitSet: scene.code >>> KIND_BITS,
           },
         });

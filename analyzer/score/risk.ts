@@ -1,5 +1,6 @@
 /** What the coordinator remembers of one principal under suspicion. Plain data: it is part of the checkpoint. */
 import { Level, type PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import type { CampaignFacts } from '../detect/detector.ts';
 import type { PrincipalFacts } from '../profile/principal-table.ts';
 import type { CampaignTrait, DecisionSummary, DetectorId, Finding } from '../verdict.ts';
 import { decayed, type Evidence } from './score.ts';
@@ -18,7 +19,7 @@ export interface Risk {
   facts: PrincipalFacts;
   exempt: boolean;
   listed: boolean;
-  campaign: { precision: number; coverage: number; addresses: number; accounts: number } | undefined;
+  campaign: CampaignFacts | undefined;
   decision: DecisionSummary | undefined;
   /** Why there is no decision; "" when there is one or none is due. */
   held: { reason: string; message: string };
