@@ -15,18 +15,18 @@ import { WindowTable } from './window-table.ts';
 const id = 'tokenAbuse';
 const DETECTOR = 5;
 
-/** Networks and devices (sets); the last network and device (hash), requests, and changes between two of them (f32). */
+/** Networks and devices (sets); the last network and device (hash), requests, and returns to where it was before (f32). */
 const O = {
   networks: 0,
   devices: DISTINCT_WORDS,
   last: 2 * DISTINCT_WORDS,
   requests: 2 * DISTINCT_WORDS + 1,
-  changes: 2 * DISTINCT_WORDS + 2,
+  returns: 2 * DISTINCT_WORDS + 2,
   words: 2 * DISTINCT_WORDS + 4,
 } as const;
 
 /** Population sums: windows; windows with more than one network and networks beyond the first; devices likewise. */
-const S = { windows: 0, networks: 1, devices: 3, requests: 5, changes: 6 } as const;
+const S = { windows: 0, networks: 1, devices: 3, requests: 5, returns: 6 } as const;
 
 /**
  * How many more there are in an hour, before anything is known. Most callers stay where they are; those who move differ
@@ -36,8 +36,11 @@ const S = { windows: 0, networks: 1, devices: 3, requests: 5, changes: 6 } as co
  */
 const network = { share: 0.1, count: 30, next: 0.5, nextCount: 12, strength: 12 };
 const device = { share: 0.03, count: 30, next: 0.2, nextCount: 12, strength: 12 };
-/** Chance that a request comes from elsewhere than the one before, and how much callers differ in it. */
-const change = { mean: 0.05, count: 200, strength: 6 };
+/**
+ * Chance that a request goes back to a network or device after another one, and how much callers differ in it: whoever
+ * travels moves on, many hands take turns. First visits are the networks' and devices' own surprise.
+ */
+const back = { mean: 0.02, count: 200, strength: 6 };
 const windowMs = 3_600_000;
 
 export const tokenAbuse: DetectorFactory = (close) => {
@@ -66,7 +69,7 @@ export const tokenAbuse: DetectorFactory = (close) => {
           add(sum + 1, more);
         }
         add(S.requests, Math.max(0, (f32[own + O.requests] as number) - 1));
-        add(S.changes, f32[own + O.changes] as number);
+        add(S.returns, f32[own + O.returns] as number);
       }),
   });
   const detector: Detector = {
@@ -94,8 +97,8 @@ export const tokenAbuse: DetectorFactory = (close) => {
       const moved = requests > 1 && u32[own + O.last] !== here;
       u32[own + O.last] = here;
       if (!moved) return;
-      const changes = (f32[own + O.changes] as number) + 1;
-      f32[own + O.changes] = changes;
+      const returns = (f32[own + O.returns] as number) + (newNetwork || newDevice ? 0 : 1);
+      f32[own + O.returns] = returns;
       if (newNetwork || newDevice) table.sample(base, scene.seq);
       const networks = countDistinct(u32, own + O.networks);
       const devices = countDistinct(u32, own + O.devices);
@@ -107,18 +110,18 @@ export const tokenAbuse: DetectorFactory = (close) => {
       const windows = sum(S.windows);
       const more = (k: number, index: number, p: typeof network): number =>
         hurdleSurprise(k, windows, sum(index), sum(index + 1), p);
-      const rate = (sum(S.changes) + change.mean * change.count) / (sum(S.requests) + change.count);
+      const rate = (sum(S.returns) + back.mean * back.count) / (sum(S.requests) + back.count);
       scene.say(table, base, {
         detector: id,
         family: 'identity',
         surprise: combinedSurprise(
           more(networks - 1, S.networks, network),
           more(devices - 1, S.devices, device),
-          betaBinomialSurprise(changes, requests - 1, rate, change.strength),
+          betaBinomialSurprise(returns, requests - 1, rate, back.strength),
         ),
         observed: networks,
         expected: 1 + (sum(S.networks + 1) + network.share * network.count) / (windows + network.count),
-        unit: `networks within the hour, on ${devices} ${devices === 1 ? 'device' : 'devices'}, changing ${changes} times in ${requests} requests`,
+        unit: `networks within the hour, on ${devices} ${devices === 1 ? 'device' : 'devices'}, back and forth ${returns} times in ${requests} requests`,
         baseline: windows,
         successShare: 1,
       });

@@ -53,6 +53,12 @@ const criticalityOdds: Readonly<Record<Criticality, number>> = {
   [Criticality.CROWN]: 1.6,
 };
 
+/**
+ * Odds added when all of the evidence succeeded. Somebody else's object that was served is harm done; a token that works
+ * may still be its owner's. Other families' requests succeed for everybody.
+ */
+const served: Partial<Record<Family, number>> = { object: 2, identity: 1 };
+
 /** Half-life of a finding's surprise once it is no longer renewed. */
 const halfLifeMs = 30 * 60_000;
 
@@ -87,10 +93,7 @@ export function scoreOf(evidence: readonly Evidence[], context: ScoreContext): S
   };
   const agreeing = new Set(sorted.filter((e) => e.surprise >= corroborates).map((e) => e.family)).size;
   if (agreeing > 1) multiply('corroboration', 1.6 ** (agreeing - 1));
-  const outcome = sorted
-    .filter((e) => e.family === 'identity' || e.family === 'object')
-    .reduce((max, e) => Math.max(max, e.successShare), 0);
-  multiply('outcome', 1 + outcome);
+  multiply('outcome', 1 + sorted.reduce((max, e) => Math.max(max, (served[e.family] ?? 0) * e.successShare), 0));
   multiply('criticality', criticalityOdds[context.criticality]);
   multiply('reputation', 1 + context.reputation);
   return { score, contributions };

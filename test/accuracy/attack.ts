@@ -52,7 +52,7 @@ export async function runAttack(
     ordinaryDay(stage.world, { from: start, until }),
     cell.attack(stage, random, { from, until }),
   ];
-  if (cell.rush > 0) streams.push(loginRush(stage.world, { from: start, until }, cell.rush));
+  if (cell.rush > 0) streams.push(loginRush(random.fork('rush'), stage.visitors(), { from: start, until }, cell.rush));
   const pipeline = await createPipeline(stage, policies, warmth.pipeline);
   const panel = createPanel(warmth.panel);
   const truth = createTruth({ traits: true });

@@ -24,7 +24,7 @@ for (const [i, seed] of options.seeds.entries()) {
   const name = `seed ${i + 1} of ${options.seeds.length}`;
   if (options.parts.has('attacks') || options.parts.has('traps')) {
     progress.show(`${name}: warming up`);
-    const stage = buildStage(seed, { people: 620, customers: 1200 });
+    const stage = buildStage(seed, { people: 620, customers: 5000 });
     const warmth = await warmUp(stage, policies);
     cold.push(warmth.cold);
     if (options.parts.has('attacks'))

@@ -61,7 +61,7 @@ export async function runTraps(
   onTrap('app release');
   // Every phone's user agent changes at once: another population, and so another warm-up.
   const appReleaseAt = epoch + warmUpMs + hourMs;
-  const released = buildStage(seed, { people: 620, customers: 1200, appReleaseAt });
+  const released = buildStage(seed, { people: 620, customers: 5000, appReleaseAt });
   const warm = await warmUp(released, policies);
   runs.push({ seed, ...(await runTrap(released, policies, warm, { name: 'mobile app release' })) });
   return runs;

@@ -28,6 +28,8 @@ export interface Stage {
   shopSeed: number;
   world: World;
   people: readonly Person[];
+  /** Others, who come by now and then. */
+  visitors(): readonly Person[];
   /** Customers that are nobody of the population: attackers' accounts and victims. */
   reserved: readonly ShopUser[];
   flows: readonly FlowFields[];
@@ -46,7 +48,7 @@ export interface StageOptions {
 export function buildStage(seed: string, { people, customers, appReleaseAt }: StageOptions): Stage {
   const random = createRandom(seed);
   const shopSeed = random.whole(1, 1_000_000);
-  const size = { customers, staff: 12, products: 2400 };
+  const size = { customers, staff: 18, products: 2400 };
   const data: ShopData = seedShop(shopSeed, size);
   const plan = createAddressPlan(random.fork('addresses'));
   const releases = drawReleases(random.fork('releases'));
@@ -63,6 +65,7 @@ export function buildStage(seed: string, { people, customers, appReleaseAt }: St
     reserved: new Set(reserved.map((u) => u.id)),
     ...(appReleaseAt === undefined ? {} : { appRelease: { at: appReleaseAt, version: '9.0.0' } }),
   });
+  const taken = new Set([...reserved.map((u) => u.id), ...population.map((p) => p.user.id)]);
   const clock = { now: epoch };
   const tokens = createTokenSigner();
   const manifest = parse(readFileSync(`${manifests}/api.yaml`, 'utf8')) as ApiManifest;
@@ -71,6 +74,16 @@ export function buildStage(seed: string, { people, customers, appReleaseAt }: St
     shopSeed,
     world: { random, data, plan, releases, people: population },
     people: population,
+    visitors: () =>
+      buildPopulation({
+        random: random.fork('visitors'),
+        data,
+        plan,
+        releases,
+        people: data.users.filter((u) => u.role === 'customer' && !taken.has(u.id)).length,
+        reserved: taken,
+        sharedShare: 0.05,
+      }),
     reserved,
     flows: flowFieldsOf(manifest),
     clock,

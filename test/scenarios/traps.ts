@@ -180,28 +180,32 @@ export function supportOrders(world: World, window: Window): EventStream[] {
   const random = world.random.fork('trap/support');
   const address = world.plan.office();
   const customers = world.data.users.filter((u) => u.role === 'customer' && u.orders.length > 0);
-  return world.data.users
-    .filter((u) => u.role === 'staff')
-    .map((user) => {
-      const own = random.fork(user.id);
-      const client = { address, headers: browserHeaders(own, world.releases), jar: createJar() };
-      const guest: Guest = { user, actor: { id: `desk/${user.id}`, label: 'benign', persona: 'support', user } };
-      return (function* (): Events {
-        let at = window.from + own.between(0, 600_000);
-        yield logIn(at, guest, client);
-        while (at < window.until) {
-          const customer = own.pick(customers);
-          for (const path of [
-            `/v1/customers/${customer.id}`,
-            ...own.sample(customer.orders, own.whole(0, 2)).map((id) => `/v1/orders/${id}`),
-          ]) {
-            at += own.lognormal(6000, 0.6);
-            if (at < window.until) yield { at, actor: guest.actor, client, method: 'GET', path, authorized: true };
+  return (
+    world.data.users
+      .filter((u) => u.role === 'staff')
+      // The first six are at the ordinary day's desk.
+      .slice(6, 18)
+      .map((user) => {
+        const own = random.fork(user.id);
+        const client = { address, headers: browserHeaders(own, world.releases), jar: createJar() };
+        const guest: Guest = { user, actor: { id: `desk/${user.id}`, label: 'benign', persona: 'support', user } };
+        return (function* (): Events {
+          let at = window.from + own.between(0, 600_000);
+          yield logIn(at, guest, client);
+          while (at < window.until) {
+            const customer = own.pick(customers);
+            for (const path of [
+              `/v1/customers/${customer.id}`,
+              ...own.sample(customer.orders, own.whole(0, 2)).map((id) => `/v1/orders/${id}`),
+            ]) {
+              at += own.lognormal(6000, 0.6);
+              if (at < window.until) yield { at, actor: guest.actor, client, method: 'GET', path, authorized: true };
+            }
+            at += own.lognormal(120_000, 0.7);
           }
-          at += own.lognormal(120_000, 0.7);
-        }
-      })();
-    });
+        })();
+      })
+  );
 }
 
 /** Partners' jobs: one reads all list pages at the same minute of each hour, one asks for 300 products at night. */
