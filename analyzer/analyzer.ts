@@ -196,7 +196,8 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     const last = new Map<string, DecisionChange>();
     for (const change of outcome.decisions) {
       if (outcome.at > told.decisionAt) recordDecision(change, outcome);
-      if (change.event !== 'suppressed') last.set(keyOfDecision(change.decision), change);
+      if (change.event === 'suppressed') publisher.warn(change.decision.policy, 'SafetyLimit', change.reason);
+      else last.set(keyOfDecision(change.decision), change);
     }
     for (const [key, change] of last) send(key, change);
   };

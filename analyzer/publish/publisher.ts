@@ -26,6 +26,8 @@ export interface Publisher {
   verdict(verdict: Verdict): void;
   /** A CloudEvent about an API; `id` makes a repeat harmless. */
   event(kind: EventKind, api: string, about: string, id: string, data: unknown): void;
+  /** Something about a policy that a person should know. */
+  warn(policy: string, reason: string, message: string): void;
   /** Status of a `ProtectedAPI` or `BehaviorPolicy`; the newest wins until it is written. */
   status(kind: StatusKind, qualified: string, status: object, conditions: readonly ConditionDraft[]): void;
   /** Writes what is due; called a few times a second. */
@@ -235,6 +237,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
           log.warn('event not published', { error });
         })
         .finally(() => inFlight--);
+    },
+    warn(policy, reason, message) {
+      log.warn(message, { policy, reason });
+      const about = { kind: 'BehaviorPolicy', namespace: namespaceOf(policy), name: nameOf(policy) };
+      void attempt(() => objects.record({ about, type: 'Warning', reason, message }));
     },
     status(kind, qualified, status, conditions) {
       statuses.set(`${kind}/${qualified}`, { kind, qualified, status, conditions });
