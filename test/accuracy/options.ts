@@ -7,6 +7,8 @@ export interface AccuracyOptions {
   seeds: readonly string[];
   parts: ReadonlySet<Part>;
   family?: string;
+  /** Files of earlier runs to report on instead of running. */
+  from: readonly string[];
   /** Machine-readable results. */
   out?: string;
   /** Writes the generated section of docs/accuracy.md. */
@@ -25,6 +27,7 @@ export function parseOptions(args: string[]): AccuracyOptions {
       tune: { type: 'boolean', default: false },
       docs: { type: 'boolean', default: false },
       out: { type: 'string' },
+      from: { type: 'string', multiple: true },
       family: { type: 'string' },
       part: { type: 'string', multiple: true },
       seeds: { type: 'string' },
@@ -40,6 +43,7 @@ export function parseOptions(args: string[]): AccuracyOptions {
     parts: new Set(parts as Part[]),
     ...(values.family === undefined ? {} : { family: values.family }),
     ...(values.out === undefined ? {} : { out: values.out }),
+    from: values.from ?? [],
     docs: values.docs,
     people: Number(values.people ?? (values.quick ? 1500 : 6000)),
     days: Number(values.days ?? (values.quick ? 1 : 4)),
