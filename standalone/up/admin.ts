@@ -6,10 +6,10 @@ import type { Analyzer } from '@picket/analyzer/analyzer.ts';
 import type { AlsStreamInfo } from '@picket/analyzer/ingest/als-server.ts';
 import type { CompletenessReport } from '@picket/analyzer/ingest/completeness.ts';
 import type { StoreWriterStats } from '@picket/analyzer/store/writer.ts';
-import { validateObject } from '@picket/crds/validate.ts';
+import { objectSchemas, validateObject } from '@picket/crds/validate.ts';
 import type { EnvoyAck } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import type { Clock } from '@picket/runtime/clock.ts';
-import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
+import { type ErrorCode, PicketError, toPicketError } from '@picket/runtime/errors.ts';
 import { parseListenAddress } from '@picket/runtime/grpc/listen-address.ts';
 import type { TlsFiles } from '@picket/runtime/grpc/server-credentials.ts';
 import type { Ledger } from '@picket/runtime/ledger.ts';
@@ -48,6 +48,13 @@ export interface AdminServer {
 }
 
 const maxBodyBytes = 16 * 1024;
+/** What is not named here is the caller's mistake: 400. */
+const statusCodes: Partial<Record<ErrorCode, number>> = {
+  NotFound: 404,
+  PermissionDenied: 403,
+  Conflict: 409,
+  Internal: 500,
+};
 const REVIEW_MANAGER = 'picket-cli';
 
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
@@ -57,8 +64,7 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
       .then((answer) => send(response, answer))
       .catch((error: unknown) => {
         const known = toPicketError(error, 'admin');
-        const status = known.code === 'NotFound' ? 404 : known.code === 'Internal' ? 500 : 400;
-        send(response, json({ error: known.message, reason: known.reason }, status));
+        send(response, json({ error: known.message, reason: known.reason }, statusCodes[known.code] ?? 400));
       });
   };
   const server = options.tls
@@ -115,8 +121,7 @@ function send(response: ServerResponse, answer: Answer): void {
 
 async function route(request: IncomingMessage, options: AdminOptions, ready: boolean): Promise<Answer> {
   refuseForeignHost(request, options);
-  const url = new URL(request.url ?? '/', 'http://admin');
-  const parts = url.pathname.split('/').filter(Boolean).map(decodeURIComponent);
+  const { url, parts } = targetOf(request);
   const view = options.view();
   if (request.method === 'POST') {
     const [api, v1, objects, kind, namespace, name, verb] = parts;
@@ -170,6 +175,17 @@ async function route(request: IncomingMessage, options: AdminOptions, ready: boo
   }
 }
 
+/** @throws PicketError Usage when the path cannot be read */
+function targetOf(request: IncomingMessage): { url: URL; parts: string[] } {
+  try {
+    // Joined, not resolved: "//name" is a path here and no host.
+    const url = new URL(`http://admin${request.url ?? '/'}`);
+    return { url, parts: url.pathname.split('/').filter(Boolean).map(decodeURIComponent) };
+  } catch {
+    throw new PicketError('Usage', 'the path is not a valid URL path');
+  }
+}
+
 /** A page in a browser must not reach this port under another name (DNS rebinding). */
 function refuseForeignHost(request: IncomingMessage, options: AdminOptions): void {
   if (!parseListenAddress(options.listen, '--admin-listen').loopback) return;
@@ -179,7 +195,9 @@ function refuseForeignHost(request: IncomingMessage, options: AdminOptions): voi
 }
 
 async function objectsOf(options: AdminOptions, [kind, namespace, name]: string[]): Promise<Answer> {
-  if (!kind) throw new PicketError('NotFound', 'name a kind, for example /api/v1/objects/RiskVerdict');
+  // Secrets and config maps of the folder are none of this port's business.
+  if (!kind || !objectSchemas.kinds.includes(kind))
+    throw new PicketError('NotFound', `name a kind: ${objectSchemas.kinds.join(', ')}`);
   if (!name) {
     const items = await options.objects.list<StoredObject>(kind, namespace);
     return json({ apiVersion: 'picket.dev/v1alpha1', kind: `${kind}List`, items });
@@ -242,7 +260,7 @@ async function review(
   const key = { kind: 'RiskVerdict', namespace, name };
   const object = await options.objects.get<StoredObject<Record<string, unknown>>>(key);
   if (!object) throw new PicketError('NotFound', `RiskVerdict ${namespace}/${name} does not exist`);
-  const spec = { ...object.spec, review: JSON.parse(await bodyOf(request)) as unknown };
+  const spec = { ...object.spec, review: parseJson(await bodyOf(request)) };
   const { errors } = validateObject('RiskVerdict', { ...object, spec });
   if (errors.length > 0)
     throw new PicketError('InvalidObject', errors.map((e) => `${e.path}: ${e.message}`).join('; '));
@@ -251,6 +269,15 @@ async function review(
     REVIEW_MANAGER,
   );
   return json(await options.objects.get(key));
+}
+
+/** @throws PicketError Usage */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new PicketError('Usage', `the body is not JSON: ${(error as Error).message}`);
+  }
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

@@ -197,7 +197,7 @@ describe.skipIf(missing !== undefined)(`a running picket${missing ? ` (${missing
       '/api/v1/objects/RiskVerdict/default/x',
     ])
       expect((await ask(path)).status).toBe(404);
-    for (const path of ['/%', '/api/v1/objects/%zz', '//[', '/api/v1/objects/NoSuchKind']) {
+    for (const path of ['/%', '/api/v1/objects/%zz', '//[', '/api/v1/objects/NoSuchKind', '/api/v1/objects/Secret']) {
       const answer = await ask(path);
       expect(answer.status, path).toBeGreaterThanOrEqual(400);
       expect(answer.status, path).toBeLessThan(500);
