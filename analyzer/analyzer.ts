@@ -108,7 +108,6 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
         ?.value,
     matchInForce: (kind, pseudonym) => sentBefore.get(`${api} ${kind}:${pseudonym}`)?.match,
   });
-  const analysis = createAnalysis({ workers: options.workers, valuesOf });
   const clocks = createSourceClocks();
   const policies = new Map<string, CompiledPolicy>();
   const apiNames = new Map<number, string>();
@@ -134,24 +133,6 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     describing.template = found?.operation.template ?? '';
     return describing;
   };
-
-  const intake = createIntake({
-    analysis,
-    identifier,
-    clocks,
-    ledger,
-    onObservation(batch, base) {
-      const api = batch.u32[base + F.api] as number;
-      counts.set(api, (counts.get(api) ?? 0) + 1);
-      traffic
-        .get(api)
-        ?.add(
-          batch.f64[(base + F.eventAt) >> 1] as number,
-          batch.u32[base + F.status] as number,
-          batch.f64[(base + F.durationMs) >> 1] as number,
-        );
-    },
-  });
 
   const enter = (policy: CompiledPolicy): void => {
     policies.set(policy.api, policy);
@@ -254,8 +235,8 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       });
   };
 
-  const restored = await restore({
-    analysis,
+  const { analysis, restored } = await restore({
+    create: () => createAnalysis({ workers: options.workers, valuesOf }),
     checkpoints,
     store,
     clock,
@@ -267,6 +248,24 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     },
     onOutcome: emit,
   });
+  const intake = createIntake({
+    analysis,
+    identifier,
+    clocks,
+    ledger,
+    onObservation(batch, base) {
+      const api = batch.u32[base + F.api] as number;
+      counts.set(api, (counts.get(api) ?? 0) + 1);
+      traffic
+        .get(api)
+        ?.add(
+          batch.f64[(base + F.eventAt) >> 1] as number,
+          batch.u32[base + F.status] as number,
+          batch.f64[(base + F.durationMs) >> 1] as number,
+        );
+    },
+  });
+
   lastTickAt = restored.at;
   intake.closed(lastTickAt);
   storedOpen = restored.open;

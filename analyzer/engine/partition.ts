@@ -299,6 +299,12 @@ export class Partition {
   }
 }
 
+/** Names the layout of a partition's tables: state of another layout cannot be loaded. */
+export function partitionLayout(): string {
+  const { principals, tables } = new Partition(0).save();
+  return [principals, ...tables].map((s) => `${s.words}/${s.doorkeeper.length}`).join(' ');
+}
+
 /** The values behind a client or trait key, read from the observation that raised it. */
 function traitsOf(scene: Scene): CampaignTrait[] {
   const value = (field: number): string =>

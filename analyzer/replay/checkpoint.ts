@@ -9,11 +9,12 @@ import { deserialize, serialize } from 'node:v8';
 import { writeFileAtomic } from '@picket/runtime/atomic-file.ts';
 import type { AnalysisState } from '../analysis.ts';
 import { DETECTOR_VERSION } from '../detect/catalogue.ts';
+import { partitionLayout } from '../engine/partition.ts';
 import type { IdentifierState } from '../identify/identifier.ts';
 import type { RegistryState } from '../operations/registry.ts';
 
 /** Changes with the layout of any state in it. */
-const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 3;
 /** The newest ones, and the very first, from which everything stored can be replayed. */
 const keepNewest = 3;
 
@@ -36,8 +37,15 @@ export interface Checkpoints {
    * them if the process died in between.
    */
   save(checkpoint: Checkpoint, stored?: Promise<unknown>): Promise<CheckpointInfo>;
-  /** Newest readable one; `setAside` names those that were not. */
-  latest(): Promise<{ checkpoint: Checkpoint | undefined; setAside: { file: string; reason: string }[] }>;
+  /**
+   * The newest one that can be read and that `use` takes; `setAside` names those that were not.
+   *
+   * @param use throws when the state does not fit; may be called again with an older one
+   */
+  latest(use: (checkpoint: Checkpoint) => Promise<void>): Promise<{
+    checkpoint: Checkpoint | undefined;
+    setAside: { file: string; reason: string }[];
+  }>;
   /** Readable or not, oldest first. */
   list(): Promise<CheckpointInfo[]>;
   read(file: string): Promise<Checkpoint>;
@@ -47,6 +55,8 @@ interface Header {
   format: 'picket-checkpoint';
   version: number;
   detectors: string;
+  /** Of the tables of a partition. */
+  layout: string;
   /** Serialised by V8: another major version of Node may not read it. */
   node: string;
   lastSeq: number;
@@ -74,6 +84,8 @@ export function createCheckpoints(dir: string, nodeMajor: string): Checkpoints {
       throw new Error(`is of version ${header.version}, this build reads ${FORMAT_VERSION}`);
     if (header.detectors !== DETECTOR_VERSION)
       throw new Error(`was written by detectors ${header.detectors}, these are ${DETECTOR_VERSION}`);
+    if (header.layout !== partitionLayout())
+      throw new Error('was written by a build whose tables are laid out otherwise');
     if (header.node !== nodeMajor) throw new Error(`was written under Node ${header.node}, this is ${nodeMajor}`);
     const body = bytes.subarray(end + 1);
     if (createHash('sha256').update(body).digest('hex') !== header.sha256) throw new Error('does not match its digest');
@@ -90,6 +102,7 @@ export function createCheckpoints(dir: string, nodeMajor: string): Checkpoints {
         format: 'picket-checkpoint',
         version: FORMAT_VERSION,
         detectors: DETECTOR_VERSION,
+        layout: partitionLayout(),
         node: nodeMajor,
         lastSeq,
         tick,
@@ -104,11 +117,13 @@ export function createCheckpoints(dir: string, nodeMajor: string): Checkpoints {
       for (const old of all.slice(1, -keepNewest)) await rm(join(dir, old.file), { force: true });
       return { file, lastSeq, tick, at };
     },
-    async latest() {
+    async latest(use) {
       const setAside: { file: string; reason: string }[] = [];
       for (const { file } of (await list()).reverse()) {
         try {
-          return { checkpoint: await read(file), setAside };
+          const checkpoint = await read(file);
+          await use(checkpoint);
+          return { checkpoint, setAside };
         } catch (error) {
           setAside.push({ file, reason: error instanceof Error ? error.message : String(error) });
           await rename(join(dir, file), join(dir, `${file}.unreadable`));

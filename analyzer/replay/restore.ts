@@ -20,25 +20,34 @@ export interface Restored {
 }
 
 /**
+ * @param create a fresh analysis: one that took in half of a checkpoint is thrown away
  * @param onCheckpoint what lies outside the analysis is to be restored from it
  * @param onOutcome outcomes of stored ticks, in order, and what the store knows of such outcomes already
  */
 export async function restore(options: {
-  analysis: Analysis;
+  create(): Analysis;
   checkpoints: Checkpoints;
   store: Store;
   clock: Clock;
   log: Logger;
   onCheckpoint(checkpoint: Checkpoint): void;
   onOutcome(outcome: AnalysisOutcome, told: Told): void;
-}): Promise<Restored> {
-  const { analysis, checkpoints, store, clock, log } = options;
-  const { checkpoint, setAside } = await checkpoints.latest();
+}): Promise<{ analysis: Analysis; restored: Restored }> {
+  const { checkpoints, store, clock, log } = options;
+  let analysis = options.create();
+  const { checkpoint, setAside } = await checkpoints.latest(async (found) => {
+    try {
+      await analysis.load(found.analysis);
+      options.onCheckpoint(found);
+    } catch (error) {
+      await analysis.close();
+      analysis = options.create();
+      throw error;
+    }
+  });
   for (const { file, reason } of setAside) log.error('checkpoint set aside', { file, reason });
   let at = 0;
   if (checkpoint) {
-    options.onCheckpoint(checkpoint);
-    await analysis.load(checkpoint.analysis);
     at = checkpoint.analysis.engine.at;
     for (const gap of await markLost(store, checkpoint.analysis.engine.lastSeq, clock.now()))
       log.error('rows are in the checkpoint but not in the store', { ...gap });
@@ -52,7 +61,7 @@ export async function restore(options: {
     },
   });
   if (observations > 0) log.info('caught up with stored rows', { observations, ticks, open });
-  return { observations, ticks, open, at, fromCheckpoint: checkpoint !== undefined };
+  return { analysis, restored: { observations, ticks, open, at, fromCheckpoint: checkpoint !== undefined } };
 }
 
 /** Marks rows up to `lastSeq` that the store neither holds nor has a marker for. */
