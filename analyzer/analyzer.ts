@@ -74,8 +74,13 @@ export interface Analyzer {
   /** Policies have arrived and what was stored after the last checkpoint has been caught up with. */
   restored: Restored;
   onRecord(record: AccessRecord): void;
-  /** Learns from records of the past, in order, before or while live traffic runs. Returns how many were taken. */
-  learn(records: AsyncIterable<AccessRecord>, onProgress: (records: number) => void): Promise<number>;
+  /** Learns from records of the past, in order, before live traffic runs; what an earlier run knew is skipped. */
+  learn(
+    records: AsyncIterable<AccessRecord>,
+    onProgress: (records: number) => void,
+  ): Promise<{ taken: number; skipped: number }>;
+  /** No more history comes: decisions expire and reviews take effect though no Envoy has spoken yet. */
+  goLive(): void;
   review(verdict: string, disposition: Disposition): void;
   verdicts(): Verdict[];
   apis(): ApiView[];
@@ -224,7 +229,12 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   const checkpoint = async (): Promise<void> => {
     lastCheckpointAt = clock.now();
     const started = clock.elapsed();
-    const state = { analysis: await analysis.save(), operations: registry.toJSON(), identifier: identifier.toJSON() };
+    const state = {
+      analysis: await analysis.save(),
+      operations: registry.toJSON(),
+      identifier: identifier.toJSON(),
+      learnedUpTo: Math.max(restored.knownUpTo, intake.latestPast(), 0),
+    };
     const stored = Promise.race([writer.flush(), delay(storeWaitMs, undefined, { ref: false })]);
     writing = checkpoints
       .save(state, stored)
@@ -338,6 +348,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
           eased: 0,
           risks: 0,
           evicted: 0,
+          displaced: 0,
         },
       };
     });
@@ -369,8 +380,13 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     },
     async learn(records, onProgress) {
       let taken = 0;
+      let skipped = 0;
       for await (const record of records) {
-        const due = intake.past(record);
+        if (record.startedAtMs + (Number.isNaN(record.durationMs) ? 0 : record.durationMs) <= restored.knownUpTo) {
+          skipped++;
+          continue;
+        }
+        const due = intake.past(record, clock.now());
         taken++;
         if (due) {
           await running;
@@ -383,8 +399,9 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
         if (taken % 1000 === 0) onProgress(taken);
       }
       onProgress(taken);
-      return taken;
+      return { taken, skipped };
     },
+    goLive: () => intake.goLive(),
     review: (verdict, disposition) => analysis.input({ kind: 'review', verdict, disposition }),
     verdicts: () => analysis.verdicts(),
     apis,

@@ -13,8 +13,15 @@ import { Flag, type ObservationBatch } from './observation.ts';
 export interface Intake {
   /** A finished request of a live feed, which counted it as received. */
   live(record: AccessRecord): void;
-  /** A finished request of the past, counted as received here: its own time drives the ticks. Returns true when a tick should be run. */
-  past(record: AccessRecord): boolean;
+  /**
+   * A finished request of the past, counted as received here: its own time drives the ticks, so none may lie
+   * in the future. Returns true when a tick should be run.
+   */
+  past(record: AccessRecord, nowMs: number): boolean;
+  /** No past is to come any more: from now on time goes on though no source has spoken yet. */
+  goLive(): void;
+  /** Event time of the latest past record; -Infinity before the first. */
+  latestPast(): number;
   /** Event time at which the open tick should end now, or undefined. */
   due(nowMs: number): number | undefined;
   /** Told after a tick was closed. */
@@ -35,6 +42,7 @@ export function createIntake(options: {
   const { analysis, identifier, clocks, ledger, onObservation } = options;
   let lastTickAt = Number.NEGATIVE_INFINITY;
   let latestPast = Number.NEGATIVE_INFINITY;
+  let isLive = false;
 
   const take = (record: AccessRecord, eventAt: number, flags: number): void => {
     const { batch } = analysis.engine;
@@ -50,10 +58,11 @@ export function createIntake(options: {
       const placed = clocks.place(record.source, record.startedAtMs + duration, record.arrivedAtMs);
       take(record, placed.eventAtMs, placed.adjusted ? Flag.clockAdjusted : 0);
     },
-    past(record) {
+    past(record, nowMs) {
       ledger.received(record.feed);
       const eventAt = record.startedAtMs + (Number.isNaN(record.durationMs) ? 0 : record.durationMs);
-      if (!Number.isFinite(eventAt)) {
+      // One wrong year would end all ticks until then.
+      if (!(eventAt <= nowMs) || eventAt < 0) {
         ledger.dropped('order', 'bad_time');
         return false;
       }
@@ -62,8 +71,10 @@ export function createIntake(options: {
       return latestPast - pastLagMs >= lastTickAt + TICK_MS;
     },
     due(nowMs) {
-      // Before the first live entry only the past has a clock.
-      const mark = Math.max(clocks.watermark(nowMs), latestPast - pastLagMs);
+      // Before the first live entry only the past has a clock; a silent start must still not hold up reviews and expiry.
+      const heard = clocks.watermark(nowMs);
+      const live = isLive && heard === Number.NEGATIVE_INFINITY ? nowMs - pastLagMs : heard;
+      const mark = Math.min(nowMs, Math.max(live, latestPast - pastLagMs));
       if (!Number.isFinite(mark)) return undefined;
       const at = Math.floor(mark / TICK_MS) * TICK_MS;
       return at > lastTickAt ? at : undefined;
@@ -71,5 +82,9 @@ export function createIntake(options: {
     closed(at) {
       lastTickAt = at;
     },
+    goLive() {
+      isLive = true;
+    },
+    latestPast: () => latestPast,
   };
 }

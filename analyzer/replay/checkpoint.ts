@@ -22,6 +22,8 @@ export interface Checkpoint {
   analysis: AnalysisState;
   operations: RegistryState;
   identifier: IdentifierState;
+  /** Event time up to which history was learned, 0 = none was: it is not to be learned twice. */
+  learnedUpTo: number;
 }
 
 export interface CheckpointInfo {

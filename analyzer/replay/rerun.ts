@@ -14,6 +14,8 @@ export interface RerunResult {
   ticks: number;
   /** Observations after the last stored tick: they wait in the open batch. */
   open: number;
+  /** Event time of the latest observation, 0 = there was none. */
+  latestAt: number;
 }
 
 /** Processed but never stored: nobody can know what they did to the state. */
@@ -49,12 +51,12 @@ export async function rerun(
     throw new NotReproducible(`rows ${gap.fromSeq} to ${gap.toSeq} were processed but not stored (${gap.reason})`);
   const inputs = inputsByTime(await store.readInputs(from));
   const reader = createReader(store, from, options.strict);
-  const result: RerunResult = { observations: 0, ticks: 0, open: 0 };
+  const result: RerunResult = { observations: 0, ticks: 0, open: 0, latestAt: 0 };
   for await (const ticks of store.readTicks(from)) {
     for (const row of ticks) {
       if (row.tick <= fromTick) continue;
       if (options.untilTick !== undefined && row.tick > options.untilTick) return result;
-      result.observations += await reader.upTo(row.lastSeq, analysis);
+      result.observations += await reader.upTo(row.lastSeq, analysis, result);
       if (analysis.engine.lastSeq < row.lastSeq) {
         if (options.strict) throw missingRows(analysis.engine.lastSeq + 1, row.lastSeq);
         analysis.engine.resumeAfter(row.lastSeq);
@@ -70,7 +72,7 @@ export async function rerun(
       options.onProgress?.(result.observations);
     }
   }
-  if (options.untilTick === undefined) result.open = await reader.upTo(Number.MAX_SAFE_INTEGER, analysis);
+  if (options.untilTick === undefined) result.open = await reader.upTo(Number.MAX_SAFE_INTEGER, analysis, result);
   return result;
 }
 
@@ -126,8 +128,8 @@ function inputFromRow(row: InputRow): AnalysisInput | undefined {
 }
 
 interface Reader {
-  /** Moves rows up to `seq` into the open batch; returns how many. */
-  upTo(seq: number, analysis: Analysis): Promise<number>;
+  /** Moves rows up to `seq` into the open batch and notes the latest event time; returns how many. */
+  upTo(seq: number, analysis: Analysis, notes: { latestAt: number }): Promise<number>;
 }
 
 function createReader(store: Store, after: number, strict: boolean): Reader {
@@ -137,7 +139,7 @@ function createReader(store: Store, after: number, strict: boolean): Reader {
   let page: ObservationBatch | undefined;
   let next = 0;
   return {
-    async upTo(seq, analysis) {
+    async upTo(seq, analysis, notes) {
       let moved = 0;
       for (;;) {
         if (!page || next >= page.length) {
@@ -157,6 +159,7 @@ function createReader(store: Store, after: number, strict: boolean): Reader {
         }
         const batch = analysis.engine.batch;
         const into = batch.append();
+        notes.latestAt = Math.max(notes.latestAt, page.f64[(base + F.eventAt) >> 1] as number);
         batch.u32.set(page.u32.subarray(base, base + STRIDE), into);
         batch.requestIds[into / STRIDE] = page.requestIds[next] ?? '';
         analysis.accept(into);

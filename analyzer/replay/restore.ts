@@ -17,6 +17,8 @@ export interface Restored {
   open: number;
   /** Event time reached. */
   at: number;
+  /** What happened until then is known already: history up to here is not learned again. */
+  knownUpTo: number;
 }
 
 /**
@@ -47,13 +49,15 @@ export async function restore(options: {
   });
   for (const { file, reason } of setAside) log.error('checkpoint set aside', { file, reason });
   let at = 0;
+  let knownUpTo = 0;
   if (checkpoint) {
     at = checkpoint.analysis.engine.at;
+    knownUpTo = Math.max(at, checkpoint.learnedUpTo);
     for (const gap of await markLost(store, checkpoint.analysis.engine.lastSeq, clock.now()))
       log.error('rows are in the checkpoint but not in the store', { ...gap });
   }
   const told = await store.told();
-  const { observations, ticks, open } = await rerun(analysis, store, {
+  const { observations, ticks, open, latestAt } = await rerun(analysis, store, {
     strict: false,
     onOutcome(outcome) {
       at = outcome.at;
@@ -61,7 +65,19 @@ export async function restore(options: {
     },
   });
   if (observations > 0) log.info('caught up with stored rows', { observations, ticks, open });
-  return { analysis, restored: { observations, ticks, open, at, fromCheckpoint: checkpoint !== undefined } };
+  if (at > clock.now())
+    log.error('stored time lies in the future; time goes on from now', { at: new Date(at).toISOString() });
+  return {
+    analysis,
+    restored: {
+      observations,
+      ticks,
+      open,
+      at: Math.min(at, clock.now()),
+      knownUpTo: Math.min(Math.max(knownUpTo, latestAt), clock.now()),
+      fromCheckpoint: checkpoint !== undefined,
+    },
+  };
 }
 
 /** Marks rows up to `lastSeq` that the store neither holds nor has a marker for. */

@@ -209,12 +209,18 @@ async function compose(
   if (!history.done) {
     const past = await openHistory(options.history, host.cwd);
     log.info('learning from history', { files: options.history });
-    await running.learn(past.records(), (records) => {
+    const { skipped } = await running.learn(past.records(), (records) => {
       history.entries = records;
     });
     history.done = true;
-    log.info('history learned', { entries: history.entries, rejected: past.rejected() });
+    log.info('history learned', { entries: history.entries, rejected: past.rejected(), skipped });
+    if (skipped > 0)
+      log.info('history up to where an earlier run had come was not learned again', {
+        skipped,
+        until: new Date(running.restored.knownUpTo).toISOString(),
+      });
   }
+  running.goLive();
 
   const listening = await startAlsServer({
     listen: options.alsListen,

@@ -91,7 +91,7 @@ export async function createPipeline(
   const random = stage.world.random.fork('entries');
 
   const tick = async (watch: Watch): Promise<void> => {
-    const at = intake.due(0);
+    const at = intake.due(Number.POSITIVE_INFINITY);
     if (at === undefined) return;
     intake.closed(at);
     if (analysis.idle(at)) return;
@@ -109,7 +109,7 @@ export async function createPipeline(
         let index = 0;
         const take = (record: AccessRecord): void => {
           current = events[index++];
-          due = intake.past(record) || due;
+          due = intake.past(record, Number.POSITIVE_INFINITY) || due;
         };
         decoder.decode(encodeMessage(entries, undefined), source, stage.clock.now, { finished: take });
         if (index !== events.length) throw new Error(`${events.length - index} entries were not decoded`);

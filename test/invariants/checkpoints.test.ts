@@ -35,6 +35,7 @@ describe('checkpoints', () => {
       analysis: state,
       operations: { version: 1, apis: {}, aliases: [] },
       identifier: { version: 1, learners: [], steps: [] },
+      learnedUpTo: 0,
     };
     change(checkpoint);
     await createCheckpoints(folder, '24').save(checkpoint);

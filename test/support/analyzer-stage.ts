@@ -86,6 +86,7 @@ export async function startAnalyzerStage(writerOptions: Partial<StoreWriterOptio
     completeness: () => undefined,
   });
   closing.push(() => analyzer.close());
+  analyzer.goLive();
   const als = await startAlsServer({
     listen: '127.0.0.1:0',
     onRecord: (record) => analyzer.onRecord(record),
