@@ -89,10 +89,12 @@ export interface AlsDecoderOptions {
    * any path they like, so false unless told.
    */
   trustOriginalPath?: boolean;
+  /** Records are copied and outlive their message: each gets a metadata lookup of its own. */
+  detached?: boolean;
 }
 
 export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
-  const { feed = Feed.als, trustOriginalPath = false } = options;
+  const { feed = Feed.als, trustOriginalPath = false, detached = false } = options;
   const r = createWireReader();
   const metadata = createDynamicMetadata(r);
   const record = createAccessRecord(feed, '');
@@ -207,6 +209,7 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
       completeRecord();
       if (record.finished) {
         counts.finished++;
+        if (detached) record.metadata = metadata.detach();
         sink.finished(record);
       } else {
         counts.periodic++;

@@ -1,4 +1,12 @@
-import { readExtent, readTag, readVarint32, skipField, type WireReader } from './wire-reader.ts';
+import {
+  createWireReader,
+  openWire,
+  readExtent,
+  readTag,
+  readVarint32,
+  skipField,
+  type WireReader,
+} from './wire-reader.ts';
 
 /** What `AccessRecord.metadata` answers. */
 export type MetadataValue = string | number | boolean | undefined;
@@ -16,15 +24,22 @@ export interface DynamicMetadata {
   /** Adds an occurrence of the metadata message; several merge. */
   add(start: number, end: number): void;
   get(namespace: string, path: string): MetadataValue;
+  /** A lookup of its own over a copy of the bytes, for entries that outlive their message. */
+  detach(): (namespace: string, path: string) => MetadataValue;
 }
 
 /** Distinct (namespace, path) pairs come from policies; past this many the parsed form is made anew. */
 const MAX_PARSED_PATHS = 1024;
 
-/** @param r its bytes are read at lookup; its position and fault are left as found. */
-export function createDynamicMetadata(r: WireReader): DynamicMetadata {
+/**
+ * @param r its bytes are read at lookup; its position and fault are left as found.
+ * @param parsed paths in parsed form; shared by what was detached
+ */
+export function createDynamicMetadata(
+  r: WireReader,
+  parsed = new Map<string, Map<string, Buffer[]>>(),
+): DynamicMetadata {
   const extents: number[] = [];
-  const parsed = new Map<string, Map<string, Buffer[]>>();
   let parsedCount = 0;
   let found: MetadataValue;
 
@@ -52,6 +67,17 @@ export function createDynamicMetadata(r: WireReader): DynamicMetadata {
       const result = found;
       found = undefined;
       return result;
+    },
+    detach() {
+      if (extents.length === 0) return () => undefined;
+      const parts: Buffer[] = [];
+      for (let i = 0; i < extents.length; i += 2) parts.push(r.bytes.subarray(extents[i], extents[i + 1]));
+      const own = createWireReader();
+      openWire(own, Buffer.concat(parts));
+      const copy = createDynamicMetadata(own, parsed);
+      let at = 0;
+      for (const part of parts) copy.add(at, (at += part.length));
+      return copy.get;
     },
   };
 
