@@ -261,7 +261,7 @@ test('a second SIGINT ends at once', async () => {
   const ports = await freePicketPorts();
   const own = mkdtempSync(join(scratch, 'sigint-'));
   const picket = launchPicket({ manifests: folder, folder: own, ports });
-  await waitFor('the admin port', async () => (await picket.read('/api/v1/status')) as object | undefined, {
+  await waitFor('the admin port', () => picket.read<object>('/api/v1/status'), {
     process: picket.process,
   });
   picket.process.signal('SIGINT');
