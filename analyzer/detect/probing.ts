@@ -50,7 +50,7 @@ const switchMs = 3_000;
 const perFast = 0.25;
 const perSwitch = 0.5;
 const maxPace = 3;
-const maxSwitches = 4;
+const maxSwitches = 5;
 
 /** Payloads with no use but an attack weigh more than places that only may be one. */
 const weights: readonly (readonly [signals: number, weight: number])[] = [

@@ -188,7 +188,7 @@ function verdictSummary(h: VerdictHistory, g: Gathered, run: RunSummary): Verdic
 /** A campaign is called by what its requests have in common. */
 function campaignWords(campaign: Verdict['campaign'], run: RunSummary): string | null {
   if (campaign === undefined || campaign.traits.length === 0) return null;
-  return campaign.traits.map((t) => run.traitValue(t) ?? t.value).join(' + ');
+  return campaign.traits.map((t) => `${t.trait} ${run.traitValue(t) ?? t.value}`).join(' + ');
 }
 
 /** A verdict counts up to its last change; the lines were counted to the end, and a campaign's by its detector. */

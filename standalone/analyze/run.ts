@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { createAnalysis } from '@picket/analyzer/analysis.ts';
 import type { MatchValues } from '@picket/analyzer/decide/match.ts';
-import { TICK_MS } from '@picket/analyzer/engine/engine.ts';
 import { createEscrow } from '@picket/analyzer/identify/escrow.ts';
 import { createIdentifier, type Identifier } from '@picket/analyzer/identify/identifier.ts';
 import { createKeyRing } from '@picket/analyzer/identify/key-ring.ts';
@@ -42,6 +41,8 @@ import { UnusableInput } from './unusable-input.ts';
 
 /** Lines may be this much out of order before a tick closes over them. */
 const lagMs = 2_000;
+/** Nobody waits for a decision here, and most logs tell whole seconds: shorter ticks would only cost. */
+const tickMs = 1_000;
 /** What the report supposes where no policy is given. */
 const assumedPolicy = 'the default responses (Tag at Elevated, Throttle at High, Deny at Critical), dry run';
 
@@ -71,7 +72,7 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
       for (const entry of batch) {
         if (options.sinceMs !== undefined && entry.at < options.sinceMs) continue;
         if (options.untilMs !== undefined && entry.at >= options.untilMs) continue;
-        await run.begin(entry.at);
+        if (!run.begun) await run.begin(entry.at);
         if (run.take(entry, logs.files[entry.file]?.name ?? '')) await run.tick();
       }
     }
@@ -170,6 +171,9 @@ async function writeManifests(dir: string, inference: LogInference): Promise<voi
   for (const file of starterManifests(inference)) await writeFile(join(dir, file.name), file.content);
 }
 
+/** Defaults of a BehaviorPolicy: see its reference. */
+const assumedSafety = { maxShareOfPrincipals: 0.01, maxShareOfRequests: 0.02, maxPrincipalsPerAddress: 5 } as const;
+
 /** The policy as if it acted, so that the report can say what would have happened. A log has no day of baseline to wait for. */
 function dryRun(policy: CompiledPolicy, assumed: boolean): CompiledPolicy {
   const behavior = policy.behavior ?? create(BehaviorSchema, {});
@@ -192,13 +196,17 @@ function dryRun(policy: CompiledPolicy, assumed: boolean): CompiledPolicy {
       ...behavior,
       mode: Mode.DRY_RUN,
       responses,
-      safety: assumed ? create(SafetySchema, { minBaselineMs: 1n }) : (behavior.safety ?? create(SafetySchema)),
+      // The log is all there is: its first day counts as the baseline. The other limits are the defaults.
+      ...(assumed
+        ? { safety: create(SafetySchema, { ...(behavior.safety ?? assumedSafety), minBaselineMs: 1n }) }
+        : {}),
     },
   });
 }
 
 interface Run {
-  /** Puts the policies into force before the first record, which is at `at`; later calls do nothing. */
+  readonly begun: boolean;
+  /** Puts the policies into force before the first record, which is at `at`. */
   begin(at: number): Promise<void>;
   /** True when a tick is due. */
   take(entry: LogEntry, file: string): boolean;
@@ -248,12 +256,14 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
   };
 
   return {
+    get begun() {
+      return begun;
+    },
     async begin(at) {
-      if (begun) return;
       begun = true;
       latest = at;
       // Inputs take effect when a tick has run.
-      await runTick(Math.floor((at - lagMs) / TICK_MS) * TICK_MS - TICK_MS);
+      await runTick(Math.floor((at - lagMs) / tickMs) * tickMs - tickMs);
     },
     take(entry, file) {
       const { batch } = analysis.engine;
@@ -262,16 +272,16 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
       const seq = analysis.accept(base);
       see(collector, batch, base, seq, entry, file, apiNames, registry, dry.meets(batch, base, entry.at));
       latest = Math.max(latest, entry.at);
-      return latest - lagMs >= tickAt + TICK_MS;
+      return latest - lagMs >= tickAt + tickMs;
     },
-    tick: () => runTick(Math.floor((latest - lagMs) / TICK_MS) * TICK_MS),
+    tick: () => runTick(Math.floor((latest - lagMs) / tickMs) * tickMs),
     async finish() {
       if (!Number.isFinite(latest)) return;
       // Twice: what keys told each other in the last tick arrives in the next.
-      const end = Math.ceil(latest / TICK_MS) * TICK_MS;
+      const end = Math.ceil(latest / tickMs) * tickMs;
       await runTick(end);
-      await runTick(end + TICK_MS);
-      await runTick(end + 2 * TICK_MS);
+      await runTick(end + tickMs);
+      await runTick(end + 2 * tickMs);
       for (const verdict of analysis.verdicts()) collector.onVerdict(verdict, latest);
     },
     close: () => analysis.close(),

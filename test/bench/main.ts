@@ -1,0 +1,45 @@
+/** Runs the benchmarks: `npm run bench -- [--only NAME] [--quick] [--out FILE]`. */
+import { writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+
+/** Each in its own module, so that one of them alone loads nothing of the others. */
+const benches: Readonly<Record<string, (quick: boolean) => Promise<object>>> = {
+  'als-decode': async (quick) => (await import('./als-decode.ts')).runAlsDecodeBench(quick ? 100 : 500),
+  identify: async (quick) =>
+    (await import('./identify.ts')).runIdentify(() => performance.now(), quick ? 50_000 : 300_000),
+  store: async (quick) => (await import('./store.ts')).runStore(() => performance.now(), quick ? 3 : 15),
+  logs: async (quick) => (await import('./logs.ts')).runLogsBench(quick ? 100_000 : 1_000_000),
+  analyze: async (quick) =>
+    (await import('./analyze.ts')).runAnalyzeBench(() => performance.now(), quick ? 100_000 : 1_000_000),
+};
+
+const { values } = parseArgs({
+  options: { only: { type: 'string', multiple: true }, out: { type: 'string' }, quick: { type: 'boolean' } },
+});
+const names = values.only ?? Object.keys(benches);
+const unknown = names.filter((name) => !(name in benches));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `bench: no benchmark is called ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}\n`,
+  );
+  process.exit(2);
+}
+const results: Record<string, object> = {};
+for (const name of names) {
+  const figures = await (benches[name] as (quick: boolean) => Promise<object>)(values.quick === true);
+  results[name] = figures;
+  process.stdout.write(`${name}\n${JSON.stringify(figures, null, 2)}\n`);
+}
+if (values.out !== undefined) {
+  const machine = {
+    cores: availableParallelism(),
+    cpu: cpus()[0]?.model ?? '',
+    memoryBytes: totalmem(),
+    node: process.version,
+  };
+  writeFileSync(
+    values.out,
+    `${JSON.stringify({ version: 1, quick: values.quick === true, machine, results }, null, 2)}\n`,
+  );
+}

@@ -1,0 +1,93 @@
+/** Ordinary sites stay quiet, and what attacks them is found, told by its own address, from its first requests on. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AnalyzeResult } from '@picket/standalone/analyze/result.ts';
+import { levelRank } from '@picket/standalone/analyze/result.ts';
+import { runAnalyze } from '@picket/standalone/analyze/run.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hour } from '../scenarios/sites/actors.ts';
+import { siteAttacks } from '../scenarios/sites/site-attacks.ts';
+import { ordinarySites } from '../scenarios/sites/sites.ts';
+import { silentHost } from '../support/silent-host.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'analyze-sites-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function analyze(text: string): Promise<AnalyzeResult> {
+  const file = join(folder, 'access.log');
+  writeFileSync(file, text);
+  return runAnalyze(
+    { files: [file], top: 10, pseudonymise: false, progress: false, workers: 0 },
+    new AbortController().signal,
+    silentHost(folder),
+  );
+}
+
+const alarms = (result: AnalyzeResult) =>
+  result.verdicts
+    .filter((v) => levelRank(v.level) >= 2)
+    .map((v) => `${v.level} ${v.principal.kind} ${v.principal.value}: ${v.findings.map((f) => f.words).join('; ')}`);
+
+describe('ordinary sites raise no alarm', () => {
+  for (const [name, make] of Object.entries(ordinarySites)) {
+    it.each([
+      ['small', { seed: 11, people: 20, days: 0.75 }],
+      ['busy', { seed: 12, people: 400, days: 1 }],
+      ['several days', { seed: 13, people: 40, days: 2 }],
+    ])(`${name}, %s`, async (_, options) => {
+      const site = make(options);
+      const result = await analyze(site.log.combined());
+      expect(result.requests).toBe(site.log.length);
+      expect(alarms(result)).toEqual([]);
+    });
+
+    it(`${name}, as JSON with a host`, async () => {
+      const site = make({ seed: 14, people: 100, days: 0.5 });
+      expect(alarms(await analyze(site.log.json(`${name.toLowerCase()}.example`)))).toEqual([]);
+    });
+  }
+});
+
+const placed: readonly [keyof typeof ordinarySites, string][] = [
+  ['wordpressBlog', 'wordpressFast'],
+  ['wordpressBlog', 'wordpressSteady'],
+  ['wordpressBlog', 'wordpressSlow'],
+  ['wordpressBlog', 'xmlrpc'],
+  ['wordpressBlog', 'nikto'],
+  ['wordpressBlog', 'distributedLogin'],
+  ['newsPaper', 'wordpressSlow'],
+  ['newsPaper', 'drive'],
+  ['newsPaper', 'scraper'],
+  ['newsPaper', 'politeScraper'],
+  ['spaShop', 'slowProbe'],
+  ['spaShop', 'dirb'],
+  ['spaShop', 'injection'],
+  ['spaShop', 'scraper'],
+  ['spaShop', 'stuffing'],
+  ['spaShop', 'flood'],
+  ['fileServer', 'dirb'],
+  ['fileServer', 'drive'],
+  ['fileServer', 'politeScraper'],
+];
+
+describe('attacks on ordinary sites are found', () => {
+  it.each(placed)('%s: %s', async (name, attackName) => {
+    const site = ordinarySites[name]({ seed: 21, people: 200, days: 0.4 });
+    const attack = (siteAttacks[attackName] as (typeof siteAttacks)[string])(site, site.from + 7 * hour + 137);
+    const result = await analyze(site.log.combined());
+    const found = result.verdicts.filter((v) => levelRank(v.level) >= 2);
+    const guilty = found.filter(
+      (v) =>
+        attack.addresses.includes(v.principal.value ?? '') ||
+        (attack.addresses.length > 1 && v.principal.kind === 'Campaign'),
+    );
+    expect(guilty.length, JSON.stringify(found.map((v) => v.principal.value))).toBeGreaterThan(0);
+    expect(found.length - guilty.length).toBe(0);
+    // Log times are whole seconds; what a scan amounts to may need its first minute.
+    expect(Math.abs(Date.parse(guilty[0]?.firstSeen ?? '') - attack.firstAt)).toBeLessThan(60_000);
+  });
+});

@@ -1,0 +1,16 @@
+/** A host for commands run inside a test: no terminal, no signals, nothing printed. */
+import type { Host } from '@picket/standalone/host.ts';
+
+export function silentHost(cwd: string): Host {
+  return {
+    out: async () => {},
+    err: () => {},
+    env: {},
+    random: () => 0.5,
+    cwd,
+    columns: 80,
+    colour: false,
+    onStop: () => () => {},
+    setExitCode: () => {},
+  };
+}
