@@ -31,6 +31,7 @@ import { F, methods } from './observation.ts';
 import { createOperationRegistry } from './operations/registry.ts';
 import { apiIdOf } from './operations/template.ts';
 import { watchPolicies } from './policy-watch.ts';
+import { createDecisionSender } from './publish/decision-sender.ts';
 import type { Publisher } from './publish/publisher.ts';
 import { apiConditions, apiStatus, policyActivity, type StatusView, withinSafety } from './publish/api-status.ts';
 import { createTraffic, type Traffic } from './publish/traffic.ts';
@@ -73,6 +74,8 @@ export interface ApiView extends StatusView {
 export interface Analyzer {
   /** Policies have arrived and what was stored after the last checkpoint has been caught up with. */
   restored: Restored;
+  /** Resolves when a tick failed: the state is half applied, and only a start from a checkpoint can go on. */
+  failed: Promise<Error>;
   onRecord(record: AccessRecord): void;
   /** Learns from records of the past, in order, before live traffic runs; what an earlier run knew is skipped. */
   learn(
@@ -119,12 +122,18 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   const traffic = new Map<number, Traffic>();
   const counts = new Map<number, number>();
   const decisions = await bus.bucket(Bucket.decisions);
+  const sender = createDecisionSender({ bucket: decisions, clock, ledger, log });
   const sentBefore = await readDecisions(decisions);
   let lastCheckpointAt = clock.now();
   let lastTickAt = 0;
   let running: Promise<void> = Promise.resolve();
   let queued = 0;
   let closing = false;
+  let failure: Error | undefined;
+  let fail: (error: Error) => void = () => {};
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
   let writing: Promise<void> | undefined;
   /** Records of the open tick that were stored before a restart. */
   let storedOpen = 0;
@@ -218,11 +227,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     const over = change.event === 'lifted' || change.event === 'expired';
     // Decisions that history alone led to may be over before they are made.
     if (!over && (ttlMs <= 0 || d.match.length === 0)) return;
-    const done = over ? decisions.delete(key) : decisions.put(key, toBinary(DecisionSchema, d), { ttlMs });
-    done.catch((error: unknown) => {
-      ledger.dropped('publish', 'bus_failed');
-      log.error('decision not sent', { error, decision: d.id });
-    });
+    sender.send(key, over ? undefined : toBinary(DecisionSchema, d), Number(d.expiresAtMs));
   };
 
   /** Resolves when the state is taken; the file follows when the rows behind it are stored. */
@@ -313,14 +318,18 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
 
   /** Ends the open tick when it is due and none is being run: a slow tick makes the next ones longer, not more. */
   const step = (): void => {
-    if (queued > 0) return;
+    if (queued > 0 || failure) return;
     const at = intake.due(clock.now());
     if (at !== undefined && !analysis.idle(at)) runNext(close(at));
   };
   const runNext = (closed: ClosedTick): void => {
     queued++;
     running = run(closed)
-      .catch((error: unknown) => log.error('tick failed', { error, tick: closed.tick }))
+      .catch((error: unknown) => {
+        log.error('tick failed', { error, tick: closed.tick });
+        failure ??= error instanceof Error ? error : new Error(String(error));
+        fail(failure);
+      })
       .finally(() => queued--);
   };
 
@@ -375,13 +384,15 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
 
   return {
     restored,
+    failed,
     onRecord: (record) => {
-      if (!closing) intake.live(record);
+      if (!closing && !failure) intake.live(record);
     },
     async learn(records, onProgress) {
       let taken = 0;
       let skipped = 0;
       for await (const record of records) {
+        if (failure) break;
         if (record.startedAtMs + (Number.isNaN(record.durationMs) ? 0 : record.durationMs) <= restored.knownUpTo) {
           skipped++;
           continue;
@@ -416,10 +427,12 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       await subscription.stop();
       await running;
       const at = intake.due(clock.now()) ?? lastTickAt + 1;
-      if (!analysis.idle(at)) await run(close(at));
+      if (!failure && !analysis.idle(at)) await run(close(at));
+      await sender.close();
       await publisher.close();
       await writing;
-      await checkpoint();
+      // What a failed tick left behind must not become what the next start goes on from.
+      if (!failure) await checkpoint();
       await writing;
       await analysis.close();
     },

@@ -93,8 +93,10 @@ function startThread(indices: number[]): Thread {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { indices } });
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let next = 0;
+  let dead: Error | undefined;
   const fail = (error: Error): void => {
-    for (const { reject } of waiting.values()) reject(error);
+    dead ??= error;
+    for (const { reject } of waiting.values()) reject(dead);
     waiting.clear();
   };
   worker.on('message', ({ id, result }: { id: number; result: unknown }) => {
@@ -106,6 +108,8 @@ function startThread(indices: number[]): Thread {
   return {
     owns: new Set(indices),
     ask(request) {
+      // A message to a thread that has ended is never answered.
+      if (dead) return Promise.reject(dead);
       const id = next++;
       const answer = new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
       worker.postMessage({ ...request, id });

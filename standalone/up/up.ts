@@ -60,9 +60,17 @@ export async function up(options: UpOptions, host: Host): Promise<void> {
   const stopped = new Promise<NodeJS.Signals>((resolve) => host.onStop(resolve));
   let failure: Error | undefined;
   try {
-    await compose(options, host, log, onClose);
-    const signal = await stopped;
-    log.info('stopping', { signal });
+    const { failed } = await compose(options, host, log, onClose);
+    const reason = await Promise.race([stopped, failed]);
+    if (reason instanceof Error)
+      throw new PicketError(
+        'Internal',
+        `the analysis failed and must start again from a checkpoint: ${reason.message}`,
+        {
+          cause: reason,
+        },
+      );
+    log.info('stopping', { signal: reason });
   } catch (error) {
     failure = asError(error);
   }
@@ -83,7 +91,7 @@ async function compose(
   host: Host,
   log: Logger,
   onClose: (close: () => Promise<void> | void) => void,
-): Promise<void> {
+): Promise<Analyzer> {
   const clock = systemClock;
   const data = (...parts: string[]): string => join(options.data, ...parts);
   await requireFolder(options.manifests);
@@ -277,6 +285,7 @@ async function compose(
     admin: admin.port,
     ...(options.envoy === 'run' ? { traffic: options.listen, upstream: options.upstream } : {}),
   });
+  return running;
 }
 
 function asError(thrown: unknown): Error {
