@@ -73,7 +73,8 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
         if (options.sinceMs !== undefined && entry.at < options.sinceMs) continue;
         if (options.untilMs !== undefined && entry.at >= options.untilMs) continue;
         if (!run.begun) await run.begin(entry.at);
-        if (run.take(entry, logs.files[entry.file]?.name ?? '')) await run.tick();
+        if (run.due(entry.at)) await run.tick(entry.at);
+        run.take(entry, logs.files[entry.file]?.name ?? '');
       }
     }
     await run.finish();
@@ -208,9 +209,10 @@ interface Run {
   readonly begun: boolean;
   /** Puts the policies into force before the first record, which is at `at`. */
   begin(at: number): Promise<void>;
-  /** True when a tick is due. */
-  take(entry: LogEntry, file: string): boolean;
-  tick(): Promise<void>;
+  /** Ticks must end before a record at `at` is taken. */
+  due(at: number): boolean;
+  tick(at: number): Promise<void>;
+  take(entry: LogEntry, file: string): void;
   finish(): Promise<void>;
   close(): Promise<void>;
   valueOf(kind: ValueKind, pseudonym: string): string | undefined;
@@ -267,14 +269,23 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
     },
     take(entry, file) {
       const { batch } = analysis.engine;
-      if (identifier.identify(entry.record, batch, entry.at, 0) !== undefined) return false;
+      if (identifier.identify(entry.record, batch, entry.at, 0) !== undefined) return;
       const base = (batch.length - 1) * STRIDE;
       const seq = analysis.accept(base);
       see(collector, batch, base, seq, entry, file, apiNames, registry, dry.meets(batch, base, entry.at));
       latest = Math.max(latest, entry.at);
-      return latest - lagMs >= tickAt + tickMs;
     },
-    tick: () => runTick(Math.floor((latest - lagMs) / tickMs) * tickMs),
+    due: (at) => at - lagMs >= tickAt + tickMs,
+    async tick(at) {
+      const end = Math.floor((at - lagMs) / tickMs) * tickMs;
+      // Judged when it happened: after a gap in the log the evidence would have decayed before anyone looked at it.
+      const settled = Math.ceil((latest + 1) / tickMs) * tickMs;
+      if (settled < end) {
+        await runTick(settled);
+        await runTick(settled + tickMs);
+      }
+      if (end > tickAt) await runTick(end);
+    },
     async finish() {
       if (!Number.isFinite(latest)) return;
       // Twice: what keys told each other in the last tick arrives in the next.
