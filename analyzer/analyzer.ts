@@ -427,7 +427,8 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       await subscription.stop();
       await running;
       const at = intake.due(clock.now()) ?? lastTickAt + 1;
-      if (!failure && !analysis.idle(at)) await run(close(at));
+      if (!failure && !analysis.idle(at)) runNext(close(at));
+      await running;
       await sender.close();
       await publisher.close();
       await writing;

@@ -95,6 +95,19 @@ export const Flag = {
   objectInferred: 1 << 16,
 } as const;
 
+/** The eight high bits of `F.flags`: weight of the reputation lists that name a principal of the request, 255 = 1. */
+const reputationShift = 24;
+
+/** @param weight 0..1; a listed principal keeps a trace of it, however small */
+export function reputationFlags(weight: number): number {
+  return weight > 0 ? Flag.listed | (Math.max(1, Math.round(Math.min(1, weight) * 255)) << reputationShift) : 0;
+}
+
+/** Weight 0..1 that `reputationFlags` put into the flags. */
+export function reputationIn(flags: number): number {
+  return (flags >>> reputationShift) / 255;
+}
+
 /** Bits of `F.signals`: content that ordinary clients do not send. Part of stored rows: never renumber. */
 export const Signal = {
   sensitiveFile: 1 << 0,

@@ -62,7 +62,7 @@ export interface Verdict {
   api: string;
   kind: PrincipalKind;
   pseudonym: string;
-  /** 0..100, decayed to `lastSeen`. */
+  /** 0..100, decayed to the tick it was said at. */
   score: number;
   level: Level;
   /** 0..1: samples behind the baselines, their age, priors. */

@@ -26,7 +26,8 @@ import type { CampaignTrait, DecisionSummary, DetectorId, Finding, Verdict } fro
 import { chooseCampaigns, type CampaignCandidate } from './campaign.ts';
 import { decideAction, type HoldReason, maxBystanders } from './decision.ts';
 import { buildMatch, type MatchAnswer, type MatchValues } from './match.ts';
-import { defaultSafety, type SafetyView } from './safety.ts';
+import { createInForce, type Weight } from './in-force.ts';
+import { limitsOf, type SafetyView } from './safety.ts';
 
 export type DecisionEvent = 'decided' | 'extended' | 'lifted' | 'expired' | 'suppressed';
 
@@ -51,10 +52,11 @@ export interface CoordinatorOutput {
 
 export interface CoordinatorState {
   risks: [string, Risk][];
-  inForce: { risk: string; body: Decision }[];
+  inForce: { risk: string; body: Decision; weight: Weight }[];
   candidates: [string, CampaignCandidate][];
   sharedBy: [string, number][];
   evicted: number;
+  displaced: number;
   easedUntil: number;
 }
 
@@ -84,6 +86,7 @@ export interface Coordinator {
     eased: number;
     risks: number;
     evicted: number;
+    displaced: number;
   };
   save(): CoordinatorState;
   load(state: CoordinatorState): void;
@@ -125,34 +128,26 @@ export function createCoordinator(options: {
   let policy = options.policy;
   let risks = new Map<string, Risk>();
   /** Decisions in force by risk key. */
-  let inForce = new Map<string, Decision>();
+  let inForce = createInForce();
   let candidates = new Map<string, CampaignCandidate>();
   let standing: Standing | undefined;
   let population: ApiPopulation | undefined;
   /** Principals served through an address, where there are several. */
   let sharedBy = new Map<string, number>();
   let evicted = 0;
+  /** Decisions that gave their place to one on a higher score. */
+  let displaced = 0;
   /** Until then the incident that passed the safety limit goes on. */
   let easedUntil = 0;
   let lastTick = 0;
+  let lastAt = 0;
 
   const alert = (): number => alertSurprise(policy.behavior?.falseAlertsPerDay ?? 0, population?.testsPerDay ?? 0);
 
-  const inForceOf = (kind: PrincipalKind): ReturnType<SafetyView['inForce']> => {
-    let all = 0;
-    let established = 0;
-    let requests = 0;
-    const minBaseline = Number(policy.behavior?.safety?.minBaselineMs ?? 0n) || 86_400_000;
-    for (const [key, decision] of inForce) {
-      if (decision.kind !== kind || decision.action < Action.THROTTLE) continue;
-      all++;
-      const risk = risks.get(key);
-      if (!risk || risk.firstSeen - risk.facts.firstAt < minBaseline) continue;
-      established++;
-      requests += risk.facts.requests;
-    }
-    return { all, established, requests };
-  };
+  const weightOf = (risk: Risk): Weight => ({
+    established: risk.firstSeen - risk.facts.firstAt >= limitsOf(policy.behavior?.safety).minBaselineMs,
+    requests: risk.facts.requests,
+  });
 
   const riskFor = (sighting: Sighting): { key: string; risk: Risk } => {
     const kind = sighting.code & (KIND_COUNT - 1);
@@ -162,7 +157,7 @@ export function createCoordinator(options: {
     if (kind === Key.client) {
       // A program behind an address that few others use is that address.
       const address = sighting.traits.find((t) => t.trait === 'address')?.value ?? '';
-      const maxSharers = policy.behavior?.safety?.maxPrincipalsPerAddress || defaultSafety.maxPrincipalsPerAddress;
+      const maxSharers = limitsOf(policy.behavior?.safety).maxPrincipalsPerAddress;
       if ((sharedBy.get(address) ?? 1) <= maxSharers) {
         principal = PrincipalKind.ADDRESS;
         pseudonym = address;
@@ -221,7 +216,7 @@ export function createCoordinator(options: {
     const context = {
       alertSurprise: alert(),
       criticality: policy.criticality || Criticality.NORMAL,
-      reputation: risk.listed ? 1 : 0,
+      reputation: risk.reputation,
     };
     const before = risk.level;
     const score = scoreOf(evidenceOf(risk, at), context);
@@ -258,7 +253,7 @@ export function createCoordinator(options: {
     const current = inForce.get(key);
     if (current && at >= Number(current.expiresAtMs))
       end(key, risk, current, 'expired', 'the decision ran its time', output);
-    const safety: SafetyView = { standing, inForce: inForceOf };
+    const safety: SafetyView = { standing, inForce: (kind) => inForce.tally(kind, key) };
     const total = standing?.requests[risk.kind] ?? 0;
     const answer = decideAction({
       risk,
@@ -301,7 +296,7 @@ export function createCoordinator(options: {
       return;
     }
     // A decision needs evidence that is still fresh: decay alone must not bring an expired one back.
-    if (at - risk.lastSeen > 60_000) return;
+    if (at - risk.lastSeen > 60_000 || Math.round(risk.lastSeen) <= risk.actedThrough) return;
     decide(key, risk, answer, at, 'decided', undefined, output);
   };
 
@@ -331,7 +326,7 @@ export function createCoordinator(options: {
       hold(risk, match.reason, match.message, at, output);
       return;
     }
-    if (event === 'decided') risk.strikes++;
+    if (!previous && !makeRoom(key, risk, at, output)) return;
     const decidedAt = Math.round(Math.max(at, risk.lastSeen));
     mixKey(
       Number.parseInt(risk.pseudonym.slice(8), 16),
@@ -359,7 +354,7 @@ export function createCoordinator(options: {
       expiresAtMs: BigInt(decidedAt + answer.forMs),
       evidenceCompleteAtMs: BigInt(Math.round(risk.lastSeen)),
     });
-    inForce.set(key, decision);
+    inForce.set(key, decision, weightOf(risk));
     risk.held = { reason: '', message: '' };
     risk.decision = summaryOf(decision);
     risk.told = { ...risk.told, score: -10 };
@@ -376,9 +371,35 @@ export function createCoordinator(options: {
   ): void => {
     inForce.delete(key);
     risk.decision = undefined;
+    if (event === 'expired') {
+      risk.actedThrough = Number(decision.evidenceCompleteAtMs);
+      if (decision.action >= Action.THROTTLE) risk.strikes++;
+    }
     // Told whatever its level is by now: a decision that is over must not stand in status.
     risk.told = { ...risk.told, score: -10, level: Math.max(risk.told.level, Level.LOW) };
     output.decisions.push({ event, decision, reason });
+  };
+
+  /** Places are bounded: a higher score takes that of the lowest. */
+  const makeRoom = (key: string, risk: Risk, at: number, output: CoordinatorOutput): boolean => {
+    const weakest = inForce.weakest();
+    const decision = weakest === undefined ? undefined : inForce.get(weakest);
+    if (weakest === undefined || !decision || weakest === key) return true;
+    if (decision.score >= risk.score) {
+      hold(
+        risk,
+        'Capacity',
+        `${inForce.size} decisions on higher scores are in force, there is no room for more`,
+        at,
+        output,
+      );
+      return false;
+    }
+    displaced++;
+    const other = risks.get(weakest);
+    if (other) end(weakest, other, decision, 'lifted', 'a higher score took its place', output);
+    else inForce.delete(weakest);
+    return true;
   };
 
   /** After a restart the value is forgotten, but the decision that was sent before still has its match. */
@@ -388,8 +409,7 @@ export function createCoordinator(options: {
   /** Some campaign's decision in force acts on what this principal was last seen to do. */
   const coveredByCampaign = (risk: Risk): boolean => {
     if (risk.kind === PrincipalKind.CAMPAIGN) return false;
-    for (const [key, decision] of inForce) {
-      if (decision.kind !== PrincipalKind.CAMPAIGN || decision.action < Action.THROTTLE) continue;
+    for (const key of inForce.campaigns()) {
       const campaign = risks.get(key)?.traits ?? [];
       const shows = (trait: CampaignTrait): boolean =>
         risk.shows.some((own) => own.trait === trait.trait && own.value === trait.value);
@@ -436,7 +456,7 @@ export function createCoordinator(options: {
     const score = scoreOf(evidenceOf(risk, at), {
       alertSurprise: alert(),
       criticality: policy.criticality || Criticality.NORMAL,
-      reputation: risk.listed ? 1 : 0,
+      reputation: risk.reputation,
     });
     const rounded = Math.round(score.score * 10) / 10;
     return {
@@ -487,7 +507,7 @@ export function createCoordinator(options: {
 
   const liftAll = (reason: string): CoordinatorOutput => {
     const output = emptyOutput();
-    for (const [key, decision] of [...inForce]) {
+    for (const [key, decision] of inForce.entries()) {
       const risk = risks.get(key);
       if (risk) end(key, risk, decision, 'lifted', reason, output);
     }
@@ -500,8 +520,9 @@ export function createCoordinator(options: {
     if (sighting.facts.requests >= risk.facts.requests) risk.facts = sighting.facts;
     if (risk.kind === PrincipalKind.ADDRESS)
       risk.facts = { ...risk.facts, sharedBy: Math.max(risk.facts.sharedBy, sharedBy.get(risk.pseudonym) ?? 1) };
-    risk.exempt = sighting.exempt;
-    risk.listed = sighting.listed;
+    // One exempt caller among those that share traits exempts nobody else.
+    risk.exempt = risk.kind !== PrincipalKind.CAMPAIGN && sighting.exempt;
+    risk.reputation = sighting.reputation;
     if (sighting.traits.length > 0) risk.shows = sighting.traits;
     if (sighting.campaign) risk.campaign = sighting.campaign;
     output.findings.push(finding);
@@ -510,6 +531,11 @@ export function createCoordinator(options: {
   return {
     setPolicy(next, at) {
       policy = next;
+      // What counts as established may have changed.
+      for (const [key, decision] of inForce.entries()) {
+        const risk = risks.get(key);
+        if (risk) inForce.set(key, decision, weightOf(risk));
+      }
       const acts = next.behavior?.mode === Mode.ENFORCE || next.behavior?.mode === Mode.DRY_RUN;
       const output = acts ? emptyOutput() : liftAll('the policy no longer acts');
       judgeAll([...risks], at, output);
@@ -541,13 +567,14 @@ export function createCoordinator(options: {
       const risk = risks.get(key) ?? createRisk(decision.kind, decision.pseudonym, [], unknown, decidedAt);
       risks.set(key, risk);
       risk.lastSeen = Math.max(risk.lastSeen, Number(decision.evidenceCompleteAtMs));
-      inForce.set(key, decision);
+      inForce.set(key, decision, weightOf(risk));
       risk.decision = summaryOf(decision);
     },
     actedOn: () => [...inForce.values()].map(({ kind, pseudonym }) => ({ kind, pseudonym })),
     retire: () => liftAll('the API is no longer protected'),
     take(view, sightings) {
       lastTick = view.tick;
+      lastAt = view.at;
       population = view.population;
       standing = view.standing ?? standing;
       const output = emptyOutput();
@@ -561,7 +588,7 @@ export function createCoordinator(options: {
         touched.set(key, risk);
       }
       const shared = sightings.filter((s) => (s.code & (KIND_COUNT - 1)) === Key.trait && tuned(s) !== undefined);
-      const maxStanding = maxBystanders(policy.behavior?.safety, standing);
+      const maxStanding = maxBystanders(limitsOf(policy.behavior?.safety), standing);
       for (const campaign of chooseCampaigns(candidates, shared, view.at, alert(), maxStanding)) {
         const { key, risk } = riskFor(campaign);
         touch(risk, campaign, tuned(campaign) as number, output);
@@ -572,7 +599,8 @@ export function createCoordinator(options: {
         for (const [key, risk] of [...risks]) {
           if (!touched.has(key)) judge(key, risk, view.at, output);
           if (view.at - risk.lastSeen > clearedMs) risk.strikes = 0;
-          if (risk.score < forgetBelow && !inForce.has(key) && view.at > risk.clearedUntil) risks.delete(key);
+          if (risk.score < forgetBelow && !inForce.has(key) && risk.strikes === 0 && view.at > risk.clearedUntil)
+            risks.delete(key);
         }
       bound();
       return output;
@@ -599,7 +627,7 @@ export function createCoordinator(options: {
       [...risks.values()]
         .filter((r) => r.level >= Level.LOW)
         .sort((a, b) => b.score - a.score)
-        .map((r) => verdictOf(r, r.lastSeen)),
+        .map((r) => verdictOf(r, Math.max(lastAt, r.lastSeen))),
     activity() {
       const enforcing = [...inForce.values()].filter((d) => d.mode === Mode.ENFORCE).length;
       let suppressed = 0;
@@ -608,22 +636,33 @@ export function createCoordinator(options: {
         if (risk.held.reason === 'WithinSafety') suppressed++;
         if (risk.eased) eased++;
       }
-      return { acting: enforcing, wouldAct: inForce.size - enforcing, suppressed, eased, risks: risks.size, evicted };
+      return {
+        acting: enforcing,
+        wouldAct: inForce.size - enforcing,
+        suppressed,
+        eased,
+        risks: risks.size,
+        evicted,
+        displaced,
+      };
     },
     save: () => ({
       risks: [...risks],
-      inForce: [...inForce].map(([risk, body]) => ({ risk, body: withoutMatch(body) })),
+      inForce: inForce.entries().map(([risk, body, weight]) => ({ risk, body: withoutMatch(body), weight })),
       candidates: [...candidates],
       sharedBy: [...sharedBy],
       evicted,
+      displaced,
       easedUntil,
     }),
     load(state) {
       risks = new Map(state.risks);
-      inForce = new Map(state.inForce.map(({ risk, body }) => [risk, create(DecisionSchema, body)]));
+      inForce = createInForce();
+      for (const { risk, body, weight } of state.inForce) inForce.set(risk, create(DecisionSchema, body), weight);
       candidates = new Map(state.candidates);
       sharedBy = new Map(state.sharedBy);
       evicted = state.evicted;
+      displaced = state.displaced;
       easedUntil = state.easedUntil;
     },
   };

@@ -6,11 +6,11 @@ import {
   Mode,
   PrincipalKind,
   type Response,
-  type Safety,
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { Standing } from '../profile/principal-table.ts';
-import type { Risk } from '../score/risk.ts';
-import { checkSafety, defaultSafety, type SafetyView } from './safety.ts';
+import { evidenceOf, type Risk } from '../score/risk.ts';
+import { corroborates } from '../score/score.ts';
+import { checkSafety, limitsOf, type SafetyLimits, type SafetyView } from './safety.ts';
 
 export interface DecisionInputs {
   risk: Risk;
@@ -50,6 +50,7 @@ export type HoldReason =
   | 'Bystanders'
   | 'Learning'
   | 'WithinSafety'
+  | 'Capacity'
   | 'CoveredByCampaign'
   | 'NoSafeMatchKey'
   | 'Unverified'
@@ -76,7 +77,8 @@ export function decideAction(inputs: DecisionInputs): DecisionAnswer {
   if (!actOn.includes(risk.kind)) return hold('NotActedOn', `actOn does not name ${PrincipalKind[risk.kind]}`);
 
   let action = response.action;
-  const maxSharers = behavior.safety?.maxPrincipalsPerAddress || defaultSafety.maxPrincipalsPerAddress;
+  const limits = limitsOf(behavior.safety);
+  const { minBaselineMs: minBaseline, maxPrincipalsPerAddress: maxSharers } = limits;
   if (action > Action.TAG && risk.facts.sharedBy > maxSharers) {
     if (risk.kind === PrincipalKind.ADDRESS)
       return hold('SharedAddress', `${risk.facts.sharedBy} principals share this address, the limit is ${maxSharers}`);
@@ -89,7 +91,7 @@ export function decideAction(inputs: DecisionInputs): DecisionAnswer {
         'LowPrecision',
         `only ${Math.round(risk.campaign.precision * 100)}% of what carries these traits is attack`,
       );
-    const bystanders = maxBystanders(behavior.safety, inputs.safety.standing);
+    const bystanders = maxBystanders(limits, inputs.safety.standing);
     if (action === Action.DENY && risk.campaign.standing > bystanders)
       return hold(
         'Bystanders',
@@ -97,15 +99,15 @@ export function decideAction(inputs: DecisionInputs): DecisionAnswer {
       );
     if (risk.campaign.precision < precision.deny && action === Action.DENY) action = Action.THROTTLE;
   }
-  const minBaseline = Number(behavior.safety?.minBaselineMs ?? 0n) || defaultSafety.minBaselineMs;
   const age = inputs.populationSince === 0 ? 0 : now - inputs.populationSince;
   if (action > Action.TAG && age < minBaseline)
     return hold('Learning', `the baseline is ${hours(age)} old, safety.minBaseline is ${hours(minBaseline)}`);
   let eased: string | undefined;
   if (action > Action.TAG && risk.kind !== PrincipalKind.CAMPAIGN) {
     const established = risk.firstSeen - risk.facts.firstAt >= minBaseline;
-    const answer = checkSafety(risk.kind, established, inputs.shareOfRequests, behavior.safety, inputs.safety);
-    if (!answer.ok && !answer.soften) return hold('WithinSafety', answer.message);
+    const answer = checkSafety(risk.kind, established, inputs.shareOfRequests, limits, inputs.safety);
+    // Several kinds of evidence against each of them are no false positive: such principals must not shield each other.
+    if (!answer.ok && !answer.soften && agreeing(risk, now) < 2) return hold('WithinSafety', answer.message);
     if (!answer.ok && inputs.coveredByCampaign)
       return hold('CoveredByCampaign', 'the decision on a campaign acts on these requests');
     if (!answer.ok && action === Action.DENY) {
@@ -126,13 +128,18 @@ export function decideAction(inputs: DecisionInputs): DecisionAnswer {
 }
 
 /** People in good standing whom a decision on shared traits may hit. */
-export function maxBystanders(safety: Safety | undefined, standing: Standing | undefined): number {
-  const share = safety?.maxShareOfPrincipals || defaultSafety.maxShareOfPrincipals;
+export function maxBystanders(limits: SafetyLimits, standing: Standing | undefined): number {
   const people = Math.max(
     standing?.principals[PrincipalKind.USER] ?? 0,
     standing?.principals[PrincipalKind.ADDRESS] ?? 0,
   );
-  return Math.max(safety?.maxPrincipalsPerAddress || defaultSafety.maxPrincipalsPerAddress, share * people);
+  return Math.max(limits.maxPrincipalsPerAddress, limits.maxShareOfPrincipals * people);
+}
+
+/** Families of evidence that speak against a principal. */
+function agreeing(risk: Risk, at: number): number {
+  const strong = evidenceOf(risk, at).filter((e) => e.surprise >= corroborates);
+  return new Set(strong.map((e) => e.family)).size;
 }
 
 /** The response of the highest level that is reached; of several at one level the hardest. */

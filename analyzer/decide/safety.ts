@@ -4,15 +4,13 @@
  */
 import type { PrincipalKind, Safety } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { Standing } from '../profile/principal-table.ts';
+import type { Tally } from './in-force.ts';
 
 export interface SafetyView {
   /** Principals in good standing by kind; undefined until the first count. */
   standing: Standing | undefined;
-  /**
-   * Decisions in force by kind that refuse or slow: all, those on principals that were established before their
-   * incident, and the requests of the latter.
-   */
-  inForce: (kind: PrincipalKind) => { all: number; established: number; requests: number };
+  /** Decisions in force by kind that refuse or slow, without the one on the principal that is judged. */
+  inForce: (kind: PrincipalKind) => Tally;
 }
 
 export type SafetyAnswer =
@@ -22,12 +20,27 @@ export type SafetyAnswer =
   /** Established principals would be hit: these look like false positives, so the policy stops here. */
   | { ok: false; soften: false; message: string };
 
-export const defaultSafety = {
+export interface SafetyLimits {
+  maxShareOfPrincipals: number;
+  maxShareOfRequests: number;
+  minBaselineMs: number;
+  maxPrincipalsPerAddress: number;
+}
+
+/** Product defaults, for a policy that says nothing of safety. */
+const defaultSafety: SafetyLimits = {
   maxShareOfPrincipals: 0.01,
   maxShareOfRequests: 0.02,
   minBaselineMs: 86_400_000,
-  maxPrincipalsPerAddress: 3,
-} as const;
+  maxPrincipalsPerAddress: 5,
+};
+
+/** The limits of a policy. A zero that somebody wrote is a zero: the compiler has filled in what was left out. */
+export function limitsOf(safety: Safety | undefined): SafetyLimits {
+  if (!safety) return defaultSafety;
+  const { maxShareOfPrincipals, maxShareOfRequests, minBaselineMs, maxPrincipalsPerAddress } = safety;
+  return { maxShareOfPrincipals, maxShareOfRequests, minBaselineMs: Number(minBaselineMs), maxPrincipalsPerAddress };
+}
 
 /** Decisions that a small population may always have in force, lest 1 % of 80 users be none. */
 const floor = { established: 3, all: 50 } as const;
@@ -36,17 +49,17 @@ export function checkSafety(
   kind: PrincipalKind,
   established: boolean,
   shareOfRequests: number,
-  safety: Safety | undefined,
+  limits: SafetyLimits,
   view: SafetyView,
 ): SafetyAnswer {
-  const share = safety?.maxShareOfPrincipals || defaultSafety.maxShareOfPrincipals;
-  const requests = safety?.maxShareOfRequests || defaultSafety.maxShareOfRequests;
+  const { maxShareOfPrincipals: share, maxShareOfRequests: requests } = limits;
   const standing = view.standing?.principals[kind] ?? 0;
   const inForce = view.inForce(kind);
   const total = view.standing?.requests[kind] ?? 0;
   const shareInForce = total > 0 ? inForce.requests / total : 0;
   const percent = (value: number): string => `${Math.round(value * 1000) / 10}%`;
-  if (established && inForce.established >= Math.max(floor.established, share * standing))
+  const atLeast = (least: number): number => (share > 0 ? Math.max(least, share * standing) : 0);
+  if (established && inForce.established >= atLeast(floor.established))
     return {
       ok: false,
       soften: false,
@@ -58,7 +71,7 @@ export function checkSafety(
       soften: true,
       message: `established principals with ${percent(shareInForce + shareOfRequests)} of the requests in good standing would be acted on, the limit is ${percent(requests)}`,
     };
-  if (inForce.all >= Math.max(floor.all, share * standing))
+  if (inForce.all >= atLeast(floor.all))
     return {
       ok: false,
       soften: true,

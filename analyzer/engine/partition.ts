@@ -2,7 +2,7 @@
  * One of the 64 partitions: all keyed state of the keys it owns, and the only code that changes it. It works through the
  * updates of a tick in order and says what it found; it knows no clock, no thread and no other partition.
  */
-import { F, Flag } from '../observation.ts';
+import { F, Flag, reputationIn } from '../observation.ts';
 import { detectorFactories } from '../detect/catalogue.ts';
 import type { DerivedUpdate, Detector, Scene, Statement } from '../detect/detector.ts';
 import {
@@ -264,7 +264,7 @@ export class Partition {
       populationSince: scene.population?.since ?? 0,
       sampleSeqs: [...table.samples(base), scene.seq],
       facts: this.#principals.facts(this.#principal, scene.at),
-      listed: scene.record >= 0 && ((scene.u32[scene.record + F.flags] as number) & Flag.listed) !== 0,
+      reputation: scene.record >= 0 ? reputationIn(scene.u32[scene.record + F.flags] as number) : 0,
       exempt: scene.record >= 0 && ((scene.u32[scene.record + F.flags] as number) & Flag.exempt) !== 0,
       traits: scene.record >= 0 ? traitsOf(scene) : [],
       ...(campaign

@@ -24,8 +24,8 @@ export interface Sighting {
   sampleSeqs: number[];
   facts: PrincipalFacts;
   exempt: boolean;
-  /** A reputation list names it. */
-  listed: boolean;
+  /** Weight 0..1 of the reputation lists that name it. */
+  reputation: number;
   /** Client keys and campaigns: what narrows the match. */
   traits: CampaignTrait[];
   campaign?: CampaignFacts;

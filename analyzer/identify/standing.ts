@@ -5,7 +5,7 @@ import {
   PrincipalKind,
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { AccessRecord } from '../ingest/access-record.ts';
-import { F, Flag } from '../observation.ts';
+import { F, Flag, reputationFlags } from '../observation.ts';
 import { addressText, networkText, parseAddress } from './address.ts';
 import { type AddressFacts, restoreAddress } from './caller.ts';
 import { createCidrTable } from './cidr-table.ts';
@@ -126,7 +126,7 @@ export function standingFlags(
     if (kind === PrincipalKind.USER && ((u32[base + F.flags] as number) & Flag.userVerified) === 0) continue;
     until = Math.max(until, standing.exemptPrincipalUntil(kind, lo, hi));
   }
-  let flags = until > at ? Flag.exempt : 0;
+  const flags = until > at ? Flag.exempt : 0;
   const addressWeight = standing.addressWeight();
   if (addressWeight > 0) standing.remember(PrincipalKind.ADDRESS, facts.lo, facts.hi, addressWeight);
   const agentWeight = record.userAgent === '' ? 0 : standing.userAgentWeight(record.userAgent);
@@ -143,6 +143,5 @@ export function standingFlags(
   const tokenHi = u32[base + F.token + 1] as number;
   const tokenWeight = (tokenLo | tokenHi) === 0 ? 0 : standing.tokenWeight(tokenLo, tokenHi);
   if (tokenWeight > 0) standing.remember(PrincipalKind.TOKEN, tokenLo, tokenHi, tokenWeight);
-  if (addressWeight + agentWeight + tokenWeight > 0) flags |= Flag.listed;
-  return flags;
+  return flags | reputationFlags(Math.max(addressWeight, agentWeight, tokenWeight));
 }

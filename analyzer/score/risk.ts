@@ -18,13 +18,16 @@ export interface Risk {
   level: Level;
   facts: PrincipalFacts;
   exempt: boolean;
-  listed: boolean;
+  /** Weight 0..1 of the reputation lists that name it. */
+  reputation: number;
   campaign: CampaignFacts | undefined;
   decision: DecisionSummary | undefined;
   /** Why there is no decision; "" when there is one or none is due. */
   held: { reason: string; message: string };
-  /** Decisions made before, each lengthening the next; forgotten after a day of peace. */
+  /** Throttles and denials that ran their time, each lengthening the next; forgotten after a day of peace. */
   strikes: number;
+  /** Completion of the last evidence that an expired decision rested on: only newer evidence brings one back. */
+  actedThrough: number;
   /** What its last evidence looked like on the wire; says whether a campaign covers it. */
   shows: CampaignTrait[];
   /** The safety limits made its action milder. */
@@ -59,11 +62,12 @@ export function createRisk(
     level: Level.NONE,
     facts,
     exempt: false,
-    listed: false,
+    reputation: 0,
     campaign: undefined,
     decision: undefined,
     held: { reason: '', message: '' },
     strikes: 0,
+    actedThrough: 0,
     shows: [],
     eased: false,
     clearedUntil: 0,

@@ -43,7 +43,7 @@ const maxSurprise = 20;
 /** Surprise beyond the alert threshold that closes 63 % of the gap to 100. */
 const scale = 4.5;
 /** A finding corroborates from here on. */
-const corroborates = 3;
+export const corroborates = 3;
 
 const criticalityOdds: Readonly<Record<Criticality, number>> = {
   [Criticality.UNSPECIFIED]: 1,
