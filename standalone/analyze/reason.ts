@@ -5,7 +5,7 @@ const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 6 });
 
 /** What each detector's name means to somebody who has never seen one. */
 export const detectorTitles: Readonly<Record<DetectorId, string>> = {
-  bruteForce: 'Password guessing on one account',
+  bruteForce: 'Password guessing',
   credentialStuffing: 'Many accounts tried from one place',
   distributedStuffing: 'Accounts tried from many places at once',
   objectEnumeration: "Walking through other people's records",
@@ -15,7 +15,7 @@ export const detectorTitles: Readonly<Record<DetectorId, string>> = {
   probing: 'Looking for weak spots',
 };
 
-/** "Password guessing on one account: 143 failed logins in 10 min, where 0.4 is usual". */
+/** "Password guessing: 143 failed logins in 10 min, where 0.4 is usual". */
 export function findingWords(f: Finding): string {
   const usual = f.expected > 0 ? `where ${shortNumber(f.expected)} is usual` : 'where none is usual';
   const basis = f.baseline.prior ? ', judged by what is usual elsewhere' : '';
