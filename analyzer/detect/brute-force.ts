@@ -124,6 +124,7 @@ export const bruteForce: DetectorFactory = (close) => {
         delta: countDistinct(u32, own + A.sources),
         surprise,
         count: run + 1,
+        flags: scene.u32[scene.record + F.flags] as number,
       });
     to(Key.address, F.address);
   };

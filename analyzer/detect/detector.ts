@@ -73,6 +73,8 @@ export interface DerivedUpdate {
   delta: number;
   surprise: number;
   count: number;
+  /** `F.flags` of the observation that led to it: an exempt caller is one at the other key too. */
+  flags: number;
 }
 
 export interface Detector {

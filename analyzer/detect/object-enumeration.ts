@@ -66,17 +66,20 @@ export const objectEnumeration: DetectorFactory = (close) => {
     update(scene) {
       const status = statusOf(scene);
       if (status === 0 || status >= 500 || status === 401) return;
-      const base = objects.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
-      if (base < 0) return;
-      const { u32 } = objects.slab;
-      const kept = base + objects.kept;
       const actor = actorOf(scene.u32, scene.record);
       const field = actorField[actor] as number;
       const lo = scene.u32[scene.record + field] as number;
       const hi = scene.u32[scene.record + field + 1] as number;
       if ((lo | hi) === 0) return;
       const served = status < 400;
-      const unowned = u32[kept + Owner.kind] === 0;
+      // Only what was served gets an owner, and a place: made-up ids must not push out the owners of real ones.
+      const base = served
+        ? objects.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code)
+        : objects.slab.find(scene.keyLo, scene.keyHi);
+      if (served && base < 0) return;
+      const { u32 } = objects.slab;
+      const kept = base + objects.kept;
+      const unowned = base < 0 || u32[kept + Owner.kind] === 0;
       if (unowned && served) {
         u32[kept + Owner.lo] = lo;
         u32[kept + Owner.hi] = hi;
@@ -104,6 +107,7 @@ export const objectEnumeration: DetectorFactory = (close) => {
         delta: scene.f64[(scene.record + F.objectDelta) >> 1] as number,
         surprise: 0,
         count: hasFlag(scene, Flag.objectInferred) ? 0 : 1,
+        flags: scene.u32[scene.record + F.flags] as number,
       });
     },
     receive(scene, update) {

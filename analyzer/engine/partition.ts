@@ -83,6 +83,8 @@ export class Partition {
   #output: PartitionOutput = { sightings: [], derived: [], shared: [] };
   /** Slot of the current principal, -1 when the key is none. */
   #principal = -1;
+  /** `F.flags` of the observation at hand, or of the one behind a derived update. */
+  #flags = 0;
   readonly #scene: Scene;
 
   constructor(index: number) {
@@ -138,6 +140,7 @@ export class Partition {
       const at = i * UPDATE_WORDS;
       const record = (words[at] as number) * 64;
       scene.record = record;
+      this.#flags = u32[record + F.flags] as number;
       scene.code = words[at + 1] as number;
       scene.kind = scene.code & (KIND_COUNT - 1);
       scene.valueLo = words[at + 2] as number;
@@ -217,6 +220,7 @@ export class Partition {
     const scene = this.#scene;
     mixKey(update.valueLo, update.valueHi, update.api, update.code);
     scene.record = -1;
+    this.#flags = update.flags;
     scene.code = update.code;
     scene.kind = update.code & (KIND_COUNT - 1);
     scene.valueLo = update.valueLo;
@@ -264,8 +268,8 @@ export class Partition {
       populationSince: scene.population?.since ?? 0,
       sampleSeqs: [...table.samples(base), scene.seq],
       facts: this.#principals.facts(this.#principal, scene.at),
-      reputation: scene.record >= 0 ? reputationIn(scene.u32[scene.record + F.flags] as number) : 0,
-      exempt: scene.record >= 0 && ((scene.u32[scene.record + F.flags] as number) & Flag.exempt) !== 0,
+      reputation: reputationIn(this.#flags),
+      exempt: (this.#flags & Flag.exempt) !== 0,
       traits: scene.record >= 0 ? traitsOf(scene) : [],
       ...(campaign
         ? {
