@@ -3,6 +3,7 @@ import type { ProtectedAPIStatus } from '@picket/crds/gen/types.ts';
 import { Level, type CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { FlowLearning } from '../identify/identifier.ts';
 import type { Operation } from '../operations/operation.ts';
+import { Outcome } from '../observation.ts';
 import { levelOf } from '../score/score.ts';
 import type { Verdict } from '../verdict.ts';
 import { kindNames, levelNames } from './names.ts';
@@ -87,6 +88,7 @@ export function apiStatus(view: StatusView, verdicts: readonly Verdict[], now: n
         { name: 'observations', have: view.observations, need: gates.observations },
         { name: 'hours', have: Math.floor(ageHours), need: gates.hours },
       ],
+      ...learnedOutcomes(view.learning),
     },
     columns: {
       errors: view.traffic ? `${round(view.traffic.errorRatio * 100, 1)}` : '',
@@ -94,6 +96,26 @@ export function apiStatus(view: StatusView, verdicts: readonly Verdict[], now: n
       complete: view.completeness === undefined ? 'Unknown' : `${round(view.completeness * 100, 2)}%`,
     },
   };
+}
+
+/** What counts as success in flows that declare no rule, as far as that is known. */
+function learnedOutcomes(
+  learning: readonly FlowLearning[],
+): Pick<NonNullable<ProtectedAPIStatus['learning']>, 'outcomes'> {
+  const outcomes = learning
+    .filter(({ declared }) => !declared)
+    .slice(0, 64)
+    .map(({ flow, answers }) => {
+      const successes = answers.filter((a) => a.outcome === Outcome.success).map(answerText);
+      const rule =
+        successes.length > 0 ? successes.join(' or ') : 'not known yet: declare spec.flows[].success to be sure';
+      return { flow, rule };
+    });
+  return outcomes.length === 0 ? {} : { outcomes };
+}
+
+function answerText({ status, meanBytes }: FlowLearning['answers'][number]): string {
+  return Number.isNaN(meanBytes) ? `status ${status}` : `status ${status} with about ${significant(meanBytes)} bytes`;
 }
 
 export function apiConditions(view: StatusView, now: number): ConditionDraft[] {
