@@ -141,7 +141,7 @@ describe('the result of an analysis', () => {
     expect(r.notes.join(' ')).toMatch(/share the row \(other\)/);
     const seen = r.principalsSeen[0]?.count ?? 0;
     expect(Math.abs(seen / 30_000 - 1)).toBeLessThan(0.02);
-  });
+  }, 30_000);
 
   it('does not let one absurd timestamp flatten the charts, and says so', () => {
     const c = createCollector();

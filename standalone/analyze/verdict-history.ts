@@ -33,11 +33,16 @@ export function createVerdictHistories(limit: number): VerdictHistories {
   const histories = new Map<string, VerdictHistory>();
   let dropped = 0;
 
+  /** No peak was below this at the last look, and peaks only rise. */
+  let lowestPeak = Number.NEGATIVE_INFINITY;
+
   /** The lowest peak makes room, if it is below `score`. */
   function makeRoom(score: number): boolean {
+    dropped++;
+    if (score <= lowestPeak) return false;
     let lowest: [string, number] = ['', Number.POSITIVE_INFINITY];
     for (const [name, h] of histories) if (h.peak.score < lowest[1]) lowest = [name, h.peak.score];
-    dropped++;
+    lowestPeak = lowest[1];
     return lowest[1] < score && histories.delete(lowest[0]);
   }
 
