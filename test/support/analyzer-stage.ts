@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toBinary } from '@bufbuild/protobuf';
-import { type Analyzer, startAnalyzer } from '@picket/analyzer/analyzer.ts';
+import { type Analyzer, type AnalyzerOptions, startAnalyzer } from '@picket/analyzer/analyzer.ts';
 import { createEscrow } from '@picket/analyzer/identify/escrow.ts';
 import { createKeyRing } from '@picket/analyzer/identify/key-ring.ts';
 import { startAlsServer } from '@picket/analyzer/ingest/als-server.ts';
@@ -33,7 +33,10 @@ export interface AnalyzerStage {
   close(): Promise<void>;
 }
 
-export async function startAnalyzerStage(writerOptions: Partial<StoreWriterOptions> = {}): Promise<AnalyzerStage> {
+export async function startAnalyzerStage(
+  writerOptions: Partial<StoreWriterOptions> = {},
+  analyzerOptions: Partial<AnalyzerOptions> = {},
+): Promise<AnalyzerStage> {
   const closing: (() => Promise<void> | void)[] = [];
   const folder = await mkdtemp(join(tmpdir(), 'picket-stage-'));
   closing.push(() => rm(folder, { recursive: true, force: true }));
@@ -84,6 +87,7 @@ export async function startAnalyzerStage(writerOptions: Partial<StoreWriterOptio
     log: silentLogger,
     metrics: { tickTook() {}, finding() {}, decision() {} },
     completeness: () => undefined,
+    ...analyzerOptions,
   });
   closing.push(() => analyzer.close());
   analyzer.goLive();

@@ -1,0 +1,44 @@
+/** A tick that fails leaves half of it in the state: nothing may go on from there. */
+import { afterEach, expect, it } from 'vitest';
+import type { Checkpoints } from '@picket/analyzer/replay/checkpoint.ts';
+import { entry, openAlsStream } from '../support/als-client.ts';
+import { type AnalyzerStage, startAnalyzerStage } from '../support/analyzer-stage.ts';
+
+let stage: AnalyzerStage | undefined;
+afterEach(() => stage?.close());
+
+it('ends the analysis and writes no checkpoint', async () => {
+  let saved = 0;
+  let ticks = 0;
+  const checkpoints: Checkpoints = {
+    async save() {
+      saved++;
+      return { file: '', lastSeq: 0, tick: 0, at: 0 };
+    },
+    latest: async () => ({ checkpoint: undefined, setAside: [] }),
+    list: async () => [],
+    read: () => Promise.reject(new Error('there is none')),
+  };
+  const metrics = {
+    tickTook() {
+      ticks++;
+      if (ticks === 2) throw new Error('out of order');
+    },
+    finding() {},
+    decision() {},
+  };
+  stage = await startAnalyzerStage({}, { checkpoints, metrics });
+  const stream = openAlsStream(stage.alsPort);
+  const send = (): unknown => stream.send([entry({ at: Date.now(), address: '203.0.113.1', path: '/v1/products/1' })]);
+  const feed = setInterval(() => void send(), 50);
+  try {
+    expect((await stage.analyzer.failed).message).toBe('out of order');
+  } finally {
+    clearInterval(feed);
+    await stream.close();
+  }
+  await stage.close();
+  stage = undefined;
+  expect(ticks).toBe(2);
+  expect(saved).toBe(0);
+});
