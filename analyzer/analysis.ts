@@ -108,7 +108,7 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
         return;
       }
       const entered = enter(input.policy);
-      for (const decision of orphans) if (decision.api === api) entered.adopt(decision);
+      for (const decision of orphans) if (decision.api === api) add(outcome, entered.adopt(decision));
       orphans = orphans.filter((decision) => decision.api !== api);
     } else if (input.kind === 'policyDeleted') {
       const coordinator = coordinators.get(input.api);
@@ -118,7 +118,7 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
       apiNames.delete(apiIdOf(input.api).lo);
     } else if (input.kind === 'adoption') {
       const coordinator = coordinators.get(input.decision.api);
-      if (coordinator) coordinator.adopt(input.decision);
+      if (coordinator) add(outcome, coordinator.adopt(input.decision));
       else orphans.push(input.decision);
     } else if (input.kind === 'exemption') {
       const coordinator = coordinators.get(input.api);
@@ -202,7 +202,8 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
 }
 
 function add(outcome: AnalysisOutcome, output: CoordinatorOutput): void {
-  outcome.findings.push(...output.findings);
-  outcome.verdicts.push(...output.verdicts);
-  outcome.decisions.push(...output.decisions);
+  // Item by item: an attack makes more of them in a tick than a call takes arguments.
+  for (const finding of output.findings) outcome.findings.push(finding);
+  for (const verdict of output.verdicts) outcome.verdicts.push(verdict);
+  for (const decision of output.decisions) outcome.decisions.push(decision);
 }

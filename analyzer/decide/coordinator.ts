@@ -67,7 +67,7 @@ export interface Coordinator {
   /** A person exempted this principal until then: what is in force on it is lifted. */
   exempt(kind: PrincipalKind, pseudonym: string, at: number): CoordinatorOutput;
   /** Takes over a decision that is in force though the rows that led to it were lost in a crash. */
-  adopt(decision: Decision): void;
+  adopt(decision: Decision): CoordinatorOutput;
   /** Principals with a decision in force. */
   actedOn(): { kind: PrincipalKind; pseudonym: string }[];
   /** The API is gone: lifts what is in force. */
@@ -268,6 +268,7 @@ export function createCoordinator(options: {
     const revised = standingDecision && standingDecision.policyRevision !== (policy.behavior?.policyRevision ?? '');
     if (!answer.decide) {
       hold(risk, answer.reason, answer.message, at, output);
+      if (answer.reason === 'CoveredByCampaign') easedBy(answer.message, risk, at, output);
       const lifts =
         lifting.has(answer.reason) ||
         (revised && (answer.reason === 'NotActedOn' || answer.reason === 'BelowResponses'));
@@ -426,7 +427,9 @@ export function createCoordinator(options: {
       return;
     }
     easedUntil = at + easedQuietMs;
-    output.decisions.push(suppressedBy(risk, at, `new denials become throttles: ${message}`));
+    output.decisions.push(
+      suppressedBy(risk, at, `new denials become throttles, or a campaign's decision stands for them: ${message}`),
+    );
   };
 
   const suppressedBy = (risk: Risk, at: number, reason: string): DecisionChange => ({
@@ -558,7 +561,7 @@ export function createCoordinator(options: {
     },
     adopt(decision) {
       const key = `${decision.kind}:${decision.pseudonym}`;
-      if (inForce.has(key)) return;
+      if (inForce.has(key)) return emptyOutput();
       const decidedAt = Number(decision.decidedAtMs);
       const unknown = {
         ...{ firstAt: decidedAt, lastAt: decidedAt, requests: 0, sharedBy: 1 },
@@ -569,6 +572,9 @@ export function createCoordinator(options: {
       risk.lastSeen = Math.max(risk.lastSeen, Number(decision.evidenceCompleteAtMs));
       inForce.set(key, decision, weightOf(risk));
       risk.decision = summaryOf(decision);
+      const output = emptyOutput();
+      output.verdicts.push(verdictOf(risk, risk.lastSeen));
+      return output;
     },
     actedOn: () => [...inForce.values()].map(({ kind, pseudonym }) => ({ kind, pseudonym })),
     retire: () => liftAll('the API is no longer protected'),

@@ -116,7 +116,8 @@ export function createEngine(options: { workers: number }): Engine {
     const sightings: Sighting[] = [];
     pending = [];
     for (const output of result.outputs) {
-      sightings.push(...output.sightings);
+      // Item by item: a call does not take as many arguments as a flood makes sightings.
+      for (const sighting of output.sightings) sightings.push(sighting);
       for (const update of output.derived) {
         mixKey(update.valueLo, update.valueHi, update.api, update.code);
         const to = partitionOf(mixed.lo);

@@ -15,7 +15,7 @@ const view: StatusView = {
   activity: { acting: 0, wouldAct: 0, suppressed: 0, eased: 0 },
   completeness: undefined,
 };
-const answer = { count: 100, retryShare: 0, reason: 'serverError' as const };
+const answer = { count: 100, retryShare: 0, reason: 'size' as const };
 
 describe('status of an API', () => {
   it('says what counts as success where nobody declared it', () => {

@@ -168,7 +168,7 @@ export function withinSafety(views: readonly StatusView[]): ConditionDraft {
       type: 'WithinSafety',
       status: 'False',
       reason: 'Eased',
-      message: `${eased} principals are throttled instead of denied: more are under suspicion than spec.safety lets deny`,
+      message: `${eased} principals are throttled instead of denied, or left to the decision on a campaign: more are under suspicion than spec.safety lets deny`,
     };
   return {
     type: 'WithinSafety',

@@ -2,7 +2,7 @@
  * Verdicts and API figures into the object store and events onto the bus, coalesced: at most one write per verdict in
  * five seconds and twenty writes a second in all, so that an attack is no attack on the control plane.
  */
-import type { RiskVerdict } from '@picket/crds/gen/types.ts';
+import type { RiskVerdict, RiskVerdictStatus } from '@picket/crds/gen/types.ts';
 import { Level } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { eventSubject, parseApiName, type EventKind } from '@picket/proto/subjects.ts';
 import type { Bus } from '@picket/runtime/bus/bus.ts';
@@ -30,6 +30,8 @@ export interface Publisher {
   warn(policy: string, reason: string, message: string): void;
   /** Status of a `ProtectedAPI` or `BehaviorPolicy`; the newest wins until it is written. */
   status(kind: StatusKind, qualified: string, status: object, conditions: readonly ConditionDraft[]): void;
+  /** The API is no longer protected. */
+  forget(api: string): void;
   /** Writes what is due; called a few times a second. */
   flush(): Promise<void>;
   close(): Promise<void>;
@@ -149,7 +151,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const conditions = verdictConditions(verdict, current.spec).map((draft) =>
       conditionFrom(draft, current.status?.conditions, current.metadata.generation, now),
     );
-    await objects.applyStatus(object, { ...verdictStatus(verdict), conditions }, ANALYZER_MANAGER);
+    await objects.applyStatus(object, { ...statusOf(verdict, current.status), conditions }, ANALYZER_MANAGER);
   };
 
   const writeStatus = async (key: string, next: PendingStatus): Promise<void> => {
@@ -246,6 +248,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
     status(kind, qualified, status, conditions) {
       statuses.set(`${kind}/${qualified}`, { kind, qualified, status, conditions });
     },
+    forget(api) {
+      statuses.delete(`ProtectedAPI/${api}`);
+      written.delete(`ProtectedAPI/${api}`);
+    },
     async flush() {
       if (busy) return busy;
       busy = work(clock.now()).finally(() => {
@@ -260,6 +266,15 @@ export function createPublisher(options: PublisherOptions): Publisher {
       pending.clear();
     },
   };
+}
+
+/** After a crash that lost the rows, what was told of the evidence before is all that is known of it. */
+function statusOf(verdict: Verdict, told: RiskVerdict['status']): RiskVerdictStatus {
+  const status = verdictStatus(verdict);
+  if (verdict.findings.length > 0 || !told?.findings?.length) return status;
+  const { decision, enforceable } = status;
+  const { conditions: _conditions, enforcement: _enforcement, decision: _decision, ...evidence } = told;
+  return { ...evidence, ...(enforceable ? { enforceable } : {}), ...(decision ? { decision } : {}) };
 }
 
 /** The transition time changes only with the status of the condition. */

@@ -3,10 +3,10 @@ import type { RiskVerdict } from '@picket/crds/gen/types.ts';
 import type { ObjectStore, StoredObject } from '@picket/runtime/objects/object-store.ts';
 import type { Disposition } from '../analysis.ts';
 
-/** Calls back once for each new or changed review until `signal` aborts. */
+/** Calls back for each review there is, and for each that is new or changed, until `signal` aborts. */
 export async function watchReviews(
   objects: ObjectStore,
-  onReview: (verdict: string, disposition: Disposition) => void,
+  on: { review(verdict: string, disposition: Disposition): void; gone(verdict: string): void },
   signal: AbortSignal,
 ): Promise<void> {
   const seen = new Map<string, string>();
@@ -20,9 +20,12 @@ export async function watchReviews(
         const text = JSON.stringify(review);
         if (seen.get(key(object)) === text) return;
         seen.set(key(object), text);
-        onReview(object.metadata.name, review.disposition);
+        on.review(object.metadata.name, review.disposition);
       },
-      onDeleted: (object) => void seen.delete(key(object)),
+      onDeleted(object) {
+        seen.delete(key(object));
+        on.gone(object.metadata.name);
+      },
       onSynced() {},
     },
     signal,
