@@ -27,7 +27,7 @@ import { ValueKind } from './identify/pseudonym.ts';
 import type { AccessRecord } from './ingest/access-record.ts';
 import { createSourceClocks, type SourceClock } from './ingest/clock-skew.ts';
 import { createIntake } from './intake.ts';
-import { F, methods } from './observation.ts';
+import { F, methods, type ObservationBatch } from './observation.ts';
 import { createOperationRegistry } from './operations/registry.ts';
 import { apiIdOf } from './operations/template.ts';
 import { watchPolicies } from './policy-watch.ts';
@@ -36,7 +36,7 @@ import type { Publisher } from './publish/publisher.ts';
 import { apiConditions, apiStatus, policyActivity, type StatusView, withinSafety } from './publish/api-status.ts';
 import { createTraffic, type Traffic } from './publish/traffic.ts';
 import type { Checkpoints } from './replay/checkpoint.ts';
-import { inputToRow } from './replay/rerun.ts';
+import { answerToRow, inputToRow } from './replay/rerun.ts';
 import { type Restored, restore } from './replay/restore.ts';
 import type { Store, Told } from './store/store.ts';
 import type { StoreWriter } from './store/writer.ts';
@@ -84,7 +84,10 @@ export interface Analyzer {
   ): Promise<{ taken: number; skipped: number }>;
   /** No more history comes: decisions expire and reviews take effect though no Envoy has spoken yet. */
   goLive(): void;
+  /** Takes effect unless it is the one that last did. */
   review(verdict: string, disposition: Disposition): void;
+  /** The verdict's object is gone: a review of the next one by its name is new. */
+  forgetReview(verdict: string): void;
   verdicts(): Verdict[];
   apis(): ApiView[];
   sources(): SourceClock[];
@@ -95,6 +98,8 @@ export interface Analyzer {
 }
 
 const tickPollMs = 40;
+/** Reviews remembered, so that those still on their objects are not taken for new ones at a start. */
+const maxReviewed = 10_000;
 const statusIntervalMs = 5_000;
 /** A checkpoint waits this long for the rows behind it; then it is written ahead of them, for the store may be dead. */
 const storeWaitMs = 5_000;
@@ -121,6 +126,8 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   const apiNames = new Map<number, string>();
   const traffic = new Map<number, Traffic>();
   const counts = new Map<number, number>();
+  /** Reviews that took effect or wait for the next tick. */
+  const reviewed = new Map<string, Disposition>();
   const decisions = await bus.bucket(Bucket.decisions);
   const sender = createDecisionSender({ bucket: decisions, clock, ledger, log });
   const sentBefore = await readDecisions(decisions);
@@ -148,6 +155,34 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     return describing;
   };
 
+  const observe = (batch: ObservationBatch, base: number): void => {
+    const api = batch.u32[base + F.api] as number;
+    counts.set(api, (counts.get(api) ?? 0) + 1);
+    traffic
+      .get(api)
+      ?.add(
+        batch.f64[(base + F.eventAt) >> 1] as number,
+        batch.u32[base + F.status] as number,
+        batch.f64[(base + F.durationMs) >> 1] as number,
+      );
+  };
+
+  /** Follows what took effect, at a tick or when it is caught up with. */
+  const follow = (outcome: AnalysisOutcome): void => {
+    for (const input of outcome.inputs) {
+      if (input.kind === 'review') remember(input.verdict, input.disposition);
+      if (input.kind !== 'policyDeleted' || policies.has(input.api)) continue;
+      const hash = apiIdOf(input.api).lo;
+      for (const known of [counts, traffic, apiNames]) known.delete(hash);
+      publisher.forget(input.api);
+    }
+  };
+  const remember = (verdict: string, disposition: Disposition): void => {
+    reviewed.delete(verdict);
+    reviewed.set(verdict, disposition);
+    if (reviewed.size > maxReviewed) reviewed.delete(reviewed.keys().next().value as string);
+  };
+
   const enter = (policy: CompiledPolicy): void => {
     policies.set(policy.api, policy);
     const hash = apiIdOf(policy.api).lo;
@@ -169,7 +204,10 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     metrics.tickTook(clock.elapsed() - started);
     lastTickAt = outcome.at;
     for (const input of outcome.inputs) writer.input({ seq: outcome.lastSeq, at: outcome.at, ...inputToRow(input) });
+    for (const answer of outcome.answers)
+      writer.input({ seq: outcome.lastSeq, at: outcome.at, ...answerToRow(answer) });
     writer.tick({ tick: outcome.tick, at: outcome.at, lastSeq: outcome.lastSeq });
+    follow(outcome);
     emit(outcome, { findingTick: 0, verdictTick: 0, decisionAt: 0 });
     if (!writing && clock.now() - lastCheckpointAt >= options.checkpointIntervalMs) await checkpoint();
   };
@@ -239,6 +277,8 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       operations: registry.toJSON(),
       identifier: identifier.toJSON(),
       learnedUpTo: Math.max(restored.knownUpTo, intake.latestPast(), 0),
+      counts: [...counts],
+      reviewed: [...reviewed],
     };
     const stored = Promise.race([writer.flush(), delay(storeWaitMs, undefined, { ref: false })]);
     writing = checkpoints
@@ -259,26 +299,22 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     onCheckpoint(found) {
       registry.restore(found.operations);
       identifier.restore(found.identifier);
+      for (const [api, count] of found.counts) counts.set(api, count);
+      for (const [verdict, disposition] of found.reviewed) remember(verdict, disposition);
       for (const { policy } of found.analysis.coordinators) enter(fromBinary(CompiledPolicySchema, policy));
     },
-    onOutcome: emit,
+    onOutcome(outcome, told) {
+      follow(outcome);
+      emit(outcome, told);
+    },
+    onObservation: observe,
   });
   const intake = createIntake({
     analysis,
     identifier,
     clocks,
     ledger,
-    onObservation(batch, base) {
-      const api = batch.u32[base + F.api] as number;
-      counts.set(api, (counts.get(api) ?? 0) + 1);
-      traffic
-        .get(api)
-        ?.add(
-          batch.f64[(base + F.eventAt) >> 1] as number,
-          batch.u32[base + F.status] as number,
-          batch.f64[(base + F.durationMs) >> 1] as number,
-        );
-    },
+    onObservation: observe,
   });
 
   lastTickAt = restored.at;
@@ -413,7 +449,12 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       return { taken, skipped };
     },
     goLive: () => intake.goLive(),
-    review: (verdict, disposition) => analysis.input({ kind: 'review', verdict, disposition }),
+    review(verdict, disposition) {
+      if (reviewed.get(verdict) === disposition) return;
+      remember(verdict, disposition);
+      analysis.input({ kind: 'review', verdict, disposition });
+    },
+    forgetReview: (verdict) => void reviewed.delete(verdict),
     verdicts: () => analysis.verdicts(),
     apis,
     sources: () => clocks.sources(),

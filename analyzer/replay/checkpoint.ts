@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { writeFileAtomic } from '@picket/runtime/atomic-file.ts';
-import type { AnalysisState } from '../analysis.ts';
+import type { AnalysisState, Disposition } from '../analysis.ts';
 import { DETECTOR_VERSION } from '../detect/catalogue.ts';
 import { partitionLayout } from '../engine/partition.ts';
 import type { IdentifierState } from '../identify/identifier.ts';
@@ -24,6 +24,10 @@ export interface Checkpoint {
   identifier: IdentifierState;
   /** Event time up to which history was learned, 0 = none was: it is not to be learned twice. */
   learnedUpTo: number;
+  /** Observations by API, by the low word of its id. */
+  counts: [number, number][];
+  /** Last disposition by verdict: a review that is still on its object is not a new one. */
+  reviewed: [string, Disposition][];
 }
 
 export interface CheckpointInfo {

@@ -7,6 +7,7 @@ import { DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb
 import { CompiledPolicySchema, type PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { Analysis, AnalysisInput, AnalysisOutcome, Disposition } from '../analysis.ts';
 import { F, ObservationBatch, STRIDE } from '../observation.ts';
+import type { MatchRecord, MatchStatement } from '../decide/match.ts';
 import type { InputRow, Store } from '../store/store.ts';
 
 export interface RerunResult {
@@ -41,6 +42,8 @@ export async function rerun(
     untilTick?: number;
     onOutcome(outcome: AnalysisOutcome): void;
     onProgress?(observations: number): void;
+    /** Sees each observation once. */
+    onObservation?(batch: ObservationBatch, base: number): void;
   },
 ): Promise<RerunResult> {
   const from = analysis.engine.lastSeq;
@@ -49,8 +52,9 @@ export async function rerun(
   const gap = gaps[0];
   if (gap && options.strict)
     throw new NotReproducible(`rows ${gap.fromSeq} to ${gap.toSeq} were processed but not stored (${gap.reason})`);
-  const inputs = inputsByTime(await store.readInputs(from));
-  const reader = createReader(store, from, options.strict);
+  const { inputs, answers } = byTick(await store.readInputs(from));
+  analysis.recalling(true);
+  const reader = createReader(store, from, options);
   const result: RerunResult = { observations: 0, ticks: 0, open: 0, latestAt: 0 };
   for await (const ticks of store.readTicks(from)) {
     for (const row of ticks) {
@@ -61,17 +65,19 @@ export async function rerun(
         if (options.strict) throw missingRows(analysis.engine.lastSeq + 1, row.lastSeq);
         analysis.engine.resumeAfter(row.lastSeq);
       }
-      for (const input of inputs.get(row.at) ?? []) analysis.input(input);
+      for (const input of inputs.get(tickKey(row.lastSeq, row.at)) ?? []) analysis.input(input);
       if (analysis.engine.tick + 1 !== row.tick) {
         if (options.strict)
           throw new NotReproducible(`ticks ${analysis.engine.tick + 1} to ${row.tick - 1} were run but are not stored`);
         analysis.engine.resumeAfterTick(row.tick - 1);
       }
+      for (const answer of answers.get(tickKey(row.lastSeq, row.at)) ?? []) analysis.recall(answer);
       options.onOutcome(await analysis.run(analysis.closeTick(row.at)));
       result.ticks++;
       options.onProgress?.(result.observations);
     }
   }
+  analysis.recalling(false);
   if (options.untilTick === undefined) result.open = await reader.upTo(Number.MAX_SAFE_INTEGER, analysis, result);
   return result;
 }
@@ -80,16 +86,40 @@ function missingRows(from: number, to: number): NotReproducible {
   return new NotReproducible(`rows ${from} to ${to} are not stored any more, or never were`);
 }
 
-function inputsByTime(rows: readonly InputRow[]): Map<number, AnalysisInput[]> {
-  const byTime = new Map<number, AnalysisInput[]>();
+/** Event time alone may come twice when a clock that was ahead is set right. */
+function tickKey(lastSeq: number, at: number): string {
+  return `${lastSeq} ${at}`;
+}
+
+function byTick(rows: readonly InputRow[]): {
+  inputs: Map<string, AnalysisInput[]>;
+  answers: Map<string, MatchRecord[]>;
+} {
+  const inputs = new Map<string, AnalysisInput[]>();
+  const answers = new Map<string, MatchRecord[]>();
   for (const row of rows) {
+    const key = tickKey(row.seq, row.at);
     const input = inputFromRow(row);
-    if (!input) continue;
-    const list = byTime.get(row.at);
-    if (list) list.push(input);
-    else byTime.set(row.at, [input]);
+    if (input) push(inputs, key, input);
+    else if (row.kind === 'match') push(answers, key, answerFromRow(row));
   }
-  return byTime;
+  return { inputs, answers };
+}
+
+function push<T>(map: Map<string, T[]>, key: string, item: T): void {
+  const list = map.get(key);
+  if (list) list.push(item);
+  else map.set(key, [item]);
+}
+
+/** A match answer as it is logged among the inputs. */
+export function answerToRow({ api, kind, pseudonym, statement }: MatchRecord): Pick<InputRow, 'kind' | 'key' | 'body'> {
+  return { kind: 'match', key: api, body: JSON.stringify([kind, pseudonym, statement]) };
+}
+
+export function answerFromRow(row: Pick<InputRow, 'key' | 'body'>): MatchRecord {
+  const [kind, pseudonym, statement] = JSON.parse(row.body) as [PrincipalKind, string, MatchStatement];
+  return { api: row.key, kind, pseudonym, statement };
 }
 
 /** An input as it is logged; `inputFromRow` reads it back. */
@@ -132,7 +162,11 @@ interface Reader {
   upTo(seq: number, analysis: Analysis, notes: { latestAt: number }): Promise<number>;
 }
 
-function createReader(store: Store, after: number, strict: boolean): Reader {
+function createReader(
+  store: Store,
+  after: number,
+  { strict, onObservation }: { strict: boolean; onObservation?(batch: ObservationBatch, base: number): void },
+): Reader {
   const pages = store
     .readObservations(after, Number.MAX_SAFE_INTEGER, new ObservationBatch(1024))
     [Symbol.asyncIterator]();
@@ -163,6 +197,7 @@ function createReader(store: Store, after: number, strict: boolean): Reader {
         batch.u32.set(page.u32.subarray(base, base + STRIDE), into);
         batch.requestIds[into / STRIDE] = page.requestIds[next] ?? '';
         analysis.accept(into);
+        onObservation?.(batch, into);
         next++;
         moved++;
       }

@@ -5,6 +5,7 @@
 import type { Clock } from '@picket/runtime/clock.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import type { Analysis, AnalysisOutcome } from '../analysis.ts';
+import type { ObservationBatch } from '../observation.ts';
 import type { GapRow, Store, Told } from '../store/store.ts';
 import type { Checkpoint, Checkpoints } from './checkpoint.ts';
 import { rerun } from './rerun.ts';
@@ -34,6 +35,8 @@ export async function restore(options: {
   log: Logger;
   onCheckpoint(checkpoint: Checkpoint): void;
   onOutcome(outcome: AnalysisOutcome, told: Told): void;
+  /** Sees each observation stored after the checkpoint once. */
+  onObservation(batch: ObservationBatch, base: number): void;
 }): Promise<{ analysis: Analysis; restored: Restored }> {
   const { checkpoints, store, clock, log } = options;
   let analysis = options.create();
@@ -59,6 +62,7 @@ export async function restore(options: {
   const told = await store.told();
   const { observations, ticks, open, latestAt } = await rerun(analysis, store, {
     strict: false,
+    onObservation: options.onObservation,
     onOutcome(outcome) {
       at = outcome.at;
       options.onOutcome(outcome, told);

@@ -195,7 +195,14 @@ async function compose(
   });
   late.analyzer = running;
   onClose(() => running.close());
-  await watchReviews(objects, (verdict, disposition) => running.review(verdict, disposition), closing.signal);
+  await watchReviews(
+    objects,
+    {
+      review: (verdict, disposition) => running.review(verdict, disposition),
+      gone: (verdict) => running.forgetReview(verdict),
+    },
+    closing.signal,
+  );
 
   const xds = endpointOf(options.xdsListen);
   const serving = await startOperator({

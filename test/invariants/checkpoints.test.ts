@@ -36,6 +36,8 @@ describe('checkpoints', () => {
       operations: { version: 1, apis: {}, aliases: [] },
       identifier: { version: 1, learners: [], steps: [] },
       learnedUpTo: 0,
+      counts: [],
+      reviewed: [],
     };
     change(checkpoint);
     await createCheckpoints(folder, '24').save(checkpoint);
@@ -58,6 +60,7 @@ describe('checkpoints', () => {
       log: { ...silentLogger, error: (message, fields) => errors.push([message, fields]) },
       onCheckpoint() {},
       onOutcome() {},
+      onObservation() {},
     });
     expect(restored.fromCheckpoint).toBe(true);
     expect(analysis.engine.tick).toBe(older);

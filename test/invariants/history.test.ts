@@ -63,6 +63,7 @@ describe('history', () => {
     const status = await start();
     expect(status.tick.lastSeq).toBe(300);
     expect(picket?.process.output()).toContain('was not learned again');
+    expect(status.apis.map((a) => a.observations)).toEqual([300]);
   });
 
   it('is not learned again after a crash without a checkpoint either', async () => {
@@ -71,5 +72,6 @@ describe('history', () => {
     rmSync(join(folder, 'data/checkpoints'), { recursive: true });
     const status = await start();
     expect(status.tick.lastSeq).toBe(300);
+    expect(status.apis.map((a) => a.observations)).toEqual([300]);
   });
 });
