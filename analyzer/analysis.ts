@@ -16,7 +16,7 @@ import {
   createCoordinator,
   type DecisionChange,
 } from './decide/coordinator.ts';
-import type { MatchValues } from './decide/match.ts';
+import type { MatchRecord, MatchValues } from './decide/match.ts';
 import { type ClosedTick, createEngine, type Engine, type EngineState } from './engine/engine.ts';
 import type { Sighting } from './engine/sighting.ts';
 import { STRIDE } from './observation.ts';
@@ -43,6 +43,8 @@ export interface AnalysisOutcome {
   findings: Finding[];
   verdicts: Verdict[];
   decisions: DecisionChange[];
+  /** What the border answered in this tick: part of what a rerun needs. */
+  answers: MatchRecord[];
   /** Inputs that took effect after this tick. */
   inputs: AnalysisInput[];
 }
@@ -51,6 +53,8 @@ export interface AnalysisState {
   engine: EngineState;
   /** Each API's policy in force, as protobuf bytes, and what its coordinator knew. */
   coordinators: { policy: Uint8Array; state: CoordinatorState }[];
+  /** Request ids of the samples that findings name, by sequence number. */
+  sampleIds: [number, string][];
 }
 
 export interface Analysis {
@@ -59,6 +63,9 @@ export interface Analysis {
   accept(base: number): number;
   /** Queued until the next tick has run. */
   input(input: AnalysisInput): void;
+  /** While on, match answers are those of `recall`, given before the tick they were given in. */
+  recalling(on: boolean): void;
+  recall(record: MatchRecord): void;
   /** True when ending a tick at `at` would change nothing. */
   idle(at: number): boolean;
   closeTick(at: number): ClosedTick;
@@ -82,6 +89,7 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
   const apiNames = new Map<number, string>();
   const policies = new Map<string, CompiledPolicy>();
   const requestIds: string[] = Array.from({ length: rememberedIds }, () => '');
+  let recalling = false;
   let inputs: AnalysisInput[] = [];
   /** Adopted before their API was known. */
   let orphans: Decision[] = [];
@@ -92,6 +100,7 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
       values: options.valuesOf(policy.api),
       requestIdOf: (seq) => requestIds[seq & (rememberedIds - 1)] ?? '',
     });
+    coordinator.recalling(recalling);
     policies.set(policy.api, policy);
     coordinators.set(policy.api, coordinator);
     apiNames.set(apiIdOf(policy.api).lo, policy.api);
@@ -133,6 +142,18 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
       }
   };
 
+  const sampleIds = (states: readonly CoordinatorState[]): [number, string][] => {
+    const ids = new Map<number, string>();
+    for (const { risks } of states)
+      for (const [, risk] of risks)
+        for (const { finding } of risk.findings.values())
+          for (const seq of finding.sampleSeqs) {
+            const id = engine.lastSeq - seq < rememberedIds ? requestIds[seq & (rememberedIds - 1)] : '';
+            if (id) ids.set(seq, id);
+          }
+    return [...ids];
+  };
+
   return {
     engine,
     accept(base) {
@@ -143,6 +164,11 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
     input(input) {
       inputs.push(input);
     },
+    recalling(on) {
+      recalling = on;
+      for (const coordinator of coordinators.values()) coordinator.recalling(on);
+    },
+    recall: (record) => coordinators.get(record.api)?.recall(record),
     idle: (at) => inputs.length === 0 && engine.idle(at),
     closeTick: (at) => engine.closeTick(at),
     async run(closed) {
@@ -154,6 +180,7 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
         findings: [],
         verdicts: [],
         decisions: [],
+        answers: [],
         inputs,
       };
       const byApi = new Map<number, Sighting[]>();
@@ -186,15 +213,20 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
         .flatMap(([, c]) => c.verdicts())
         .sort((a, b) => b.score - a.score),
     coordinator: (api) => coordinators.get(api),
-    save: async () => ({
-      engine: await engine.save(),
-      coordinators: [...coordinators].map(([api, c]) => ({
+    async save() {
+      const saved = [...coordinators].map(([api, c]) => ({
         policy: toBinary(CompiledPolicySchema, policies.get(api) as CompiledPolicy),
         state: c.save(),
-      })),
-    }),
+      }));
+      return {
+        engine: await engine.save(),
+        coordinators: saved,
+        sampleIds: sampleIds(saved.map(({ state }) => state)),
+      };
+    },
     async load(state) {
       await engine.load(state.engine);
+      for (const [seq, id] of state.sampleIds) requestIds[seq & (rememberedIds - 1)] = id;
       for (const saved of state.coordinators) enter(fromBinary(CompiledPolicySchema, saved.policy)).load(saved.state);
     },
     close: () => engine.close(),
@@ -206,4 +238,5 @@ function add(outcome: AnalysisOutcome, output: CoordinatorOutput): void {
   for (const finding of output.findings) outcome.findings.push(finding);
   for (const verdict of output.verdicts) outcome.verdicts.push(verdict);
   for (const decision of output.decisions) outcome.decisions.push(decision);
+  for (const answer of output.answers) outcome.answers.push(answer);
 }

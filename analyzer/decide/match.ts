@@ -23,6 +23,19 @@ export type MatchAnswer =
   | { ok: true; match: Predicate[] }
   | { ok: false; reason: 'NoSafeMatchKey' | 'Unverified' | 'ValueForgotten' | 'NotMatchable'; message: string };
 
+/** Whether a principal could be named to Envoy at some tick. Says nothing of how: match values are raw. */
+export type MatchStatement = { ok: true } | { ok: false; reason: RefusedMatch['reason']; message: string };
+
+type RefusedMatch = Extract<MatchAnswer, { ok: false }>;
+
+/** What a coordinator was answered: an input of the analysis, for the answer hangs on what the border then knew. */
+export interface MatchRecord {
+  api: string;
+  kind: PrincipalKind;
+  pseudonym: string;
+  statement: MatchStatement;
+}
+
 export interface MatchSubject {
   kind: PrincipalKind;
   pseudonym: string;

@@ -1,5 +1,6 @@
 /** What the coordinator remembers of one principal under suspicion. Plain data: it is part of the checkpoint. */
 import { Level, type PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import type { MatchStatement } from '../decide/match.ts';
 import type { CampaignFacts } from '../detect/detector.ts';
 import type { PrincipalFacts } from '../profile/principal-table.ts';
 import type { CampaignTrait, DecisionSummary, DetectorId, Finding } from '../verdict.ts';
@@ -32,6 +33,8 @@ export interface Risk {
   shows: CampaignTrait[];
   /** The safety limits made its action milder. */
   eased: boolean;
+  /** What was answered last when a decision asked how Envoy can match it. */
+  matchable: MatchStatement | undefined;
   /** A person said it is benign: nothing is decided until then. */
   clearedUntil: number;
   /** Score and level last emitted. */
@@ -70,6 +73,7 @@ export function createRisk(
     actedThrough: 0,
     shows: [],
     eased: false,
+    matchable: undefined,
     clearedUntil: 0,
     told: { score: 0, level: Level.NONE, findings: 0 },
   };

@@ -64,7 +64,7 @@ export interface TickRow {
 export interface InputRow {
   seq: number;
   at: number;
-  kind: 'policy' | 'policyDeleted' | 'review' | 'exemption' | 'adoption' | 'key' | 'build';
+  kind: 'policy' | 'policyDeleted' | 'review' | 'exemption' | 'adoption' | 'match' | 'key' | 'build';
   key: string;
   /** protobuf JSON or JSON; no identities in clear. */
   body: string;

@@ -37,7 +37,7 @@ export interface ReplayReport {
 /** The newest statements are compared, up to this many. */
 const maxCompared = 10_000;
 
-/** A replay knows no values behind pseudonyms: it recomputes verdicts, not match keys. */
+/** A replay knows no values behind pseudonyms: whether there were any is among the stored inputs. */
 const noValues: MatchValues = {
   keyOf: () => ({ ok: false, reason: 'ValueForgotten', message: 'a replay knows no values' }),
   traitOf: () => undefined,
@@ -149,7 +149,7 @@ async function chooseStart(
   return usable;
 }
 
-/** What must be equal: who, how much, why. Decisions depend on values that only the live process knew. */
+/** What must be equal: who, how much, why, and what was done about it. */
 function essence(verdict: Verdict): string {
   return JSON.stringify([
     verdict.name,
@@ -157,6 +157,10 @@ function essence(verdict: Verdict): string {
     verdict.level,
     verdict.firstSeen,
     verdict.lastSeen,
+    verdict.decision
+      ? [verdict.decision.id, verdict.decision.action, verdict.decision.mode, verdict.decision.expiresAt]
+      : [],
+    verdict.enforceable.reason,
     verdict.findings.map((f) => [f.detector, f.pValue, f.observed, f.expected, f.since, f.until, f.seq]),
   ]);
 }
