@@ -168,6 +168,8 @@ export class Population {
 
   /** Adds partials (in partition order) and makes the next snapshot. */
   merge(partials: readonly ReadonlyMap<number, Partial>[], at: number): Snapshot {
+    // Nothing was learned: what is known fades by the time since it was last touched, whenever that is computed.
+    if (partials.every((byApi) => byApi.size === 0)) return this.snapshot;
     for (const merged of this.#apis.values()) fade(merged, at);
     for (const byApi of partials)
       for (const [api, partial] of byApi) {
