@@ -60,6 +60,9 @@ export interface CoordinatorState {
   evicted: number;
   displaced: number;
   easedUntil: number;
+  standing: Standing | undefined;
+  lastTick: number;
+  lastAt: number;
 }
 
 export interface Coordinator {
@@ -680,6 +683,9 @@ export function createCoordinator(options: {
       evicted,
       displaced,
       easedUntil,
+      standing,
+      lastTick,
+      lastAt,
     }),
     load(state) {
       risks = new Map(state.risks);
@@ -690,6 +696,9 @@ export function createCoordinator(options: {
       evicted = state.evicted;
       displaced = state.displaced;
       easedUntil = state.easedUntil;
+      standing = state.standing;
+      lastTick = state.lastTick;
+      lastAt = state.lastAt;
     },
   };
 }

@@ -68,4 +68,17 @@ describe('checkpoints', () => {
     expect(readdirSync(folder).filter((name) => name.endsWith('.unreadable'))).toHaveLength(1);
     await analysis.close();
   });
+
+  it('say of verdicts after a restart what was said before', async () => {
+    const { analysis } = await play(0, traffic(3));
+    const before = analysis.verdicts();
+    expect(before.length).toBeGreaterThan(3);
+    expect(before.some((v) => v.requestIds.length > 0)).toBe(true);
+    const state = structuredClone(await analysis.save());
+    await analysis.close();
+    const restarted = createAnalysis({ workers: 0, valuesOf: () => values });
+    await restarted.load(state);
+    expect(restarted.verdicts()).toEqual(before);
+    await restarted.close();
+  });
 });
