@@ -254,7 +254,10 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
     if (analysis.idle(at)) return;
     const outcome = await analysis.run(analysis.closeTick(at));
     for (const verdict of outcome.verdicts) collector.onVerdict(verdict, outcome.at);
-    for (const change of outcome.decisions) dry.apply(change);
+    for (const change of outcome.decisions) {
+      const about = outcome.verdicts.findLast((v) => v.name === change.decision.verdict);
+      dry.apply(change, about?.campaign?.traits ?? []);
+    }
   };
 
   return {

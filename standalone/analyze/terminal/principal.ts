@@ -38,7 +38,7 @@ export function principalBlock(page: Page, v: VerdictSummary, detailed = false):
     out.push(
       ...text(
         `Shared: ${traits}. ${shareText(v.campaign.precision)} of the requests with it belong to the attack; ` +
-          `${plural(v.campaign.addresses, 'address', 'addresses')}, ${plural(v.campaign.accounts, 'account')}.`,
+          `${plural(v.campaign.addresses, 'address', 'addresses')}${v.campaign.accounts > 0 ? `, ${plural(v.campaign.accounts, 'account')}` : ''}.`,
       ),
     );
   }
