@@ -141,7 +141,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     const inForce = late.decisions?.inForce();
     const decisions = [...ids].map((id) => inForce?.get(id)).filter((d) => d !== undefined);
     metrics?.held(name, decisions.length);
-    return renderLayer(name, decisions, apis);
+    return renderLayer(name, decisions, apis, clock.now());
   }
 
   /** Decisions or policies changed: places every decision and pushes the layers that changed. */

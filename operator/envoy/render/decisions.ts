@@ -1,6 +1,7 @@
 import type { Decision } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import { Action, Level, Mode, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { type ApiPlace, byPrecedence, claimsOf, isRequestOf, overlaps } from './api-match.ts';
+import { type GuardedPlace, isExempt, isFromExempt } from './exempt.ts';
 import { type DecisionMatch, matchOfDecision } from './decision-match.ts';
 import { type EntityKind, entityKinds, entityState, type RenderedResource } from './identify.ts';
 import {
@@ -58,12 +59,16 @@ export function whyUnprogrammable(decision: Decision, apis: ReadonlyMap<string, 
 
 /**
  * One layer as an RBAC filter: `matcher` holds the denials, `shadow_matcher` the classes that stationary filters act
- * on. Decisions that cannot be programmed are left out; the same input gives the same resource in any order.
+ * on. Decisions that cannot be programmed are left out; the same input gives the same resource in any order. Exempt
+ * callers come before all of them.
+ *
+ * @param now exemptions that ended before are left out, Unix ms
  */
 export function renderLayer(
   layer: LayerName,
   decisions: Iterable<Decision>,
-  apis: ReadonlyMap<string, ApiPlace>,
+  apis: ReadonlyMap<string, GuardedPlace>,
+  now = 0,
 ): RenderedResource {
   const entries = entriesOf(decisions, apis);
   const build = layer === 'picket.address' ? addressMatcher : entityMatcher;
@@ -72,11 +77,11 @@ export function renderLayer(
   const typedConfig: Json = { '@type': typeUrls.rbac };
   if (denials.length > 0) {
     typedConfig['rulesStatPrefix'] = layerPrefix(layer);
-    typedConfig['matcher'] = build(denials, apis);
+    typedConfig['matcher'] = build(denials, apis, now);
   }
   if (classes.length > 0) {
     typedConfig['shadowRulesStatPrefix'] = layerPrefix(layer);
-    typedConfig['shadowMatcher'] = build(classes, apis);
+    typedConfig['shadowMatcher'] = build(classes, apis, now);
   }
   return { name: layer, typedConfig };
 }
@@ -116,7 +121,7 @@ function effectOf(decision: Decision): { effect: Effect; onMatch: OnMatch } {
 }
 
 /** API, then each kind of identity, then conjunctions; effect by effect. All but the last are hash lookups. */
-function entityMatcher(entries: readonly Entry[]): Matcher {
+function entityMatcher(entries: readonly Entry[], apis: ReadonlyMap<string, GuardedPlace>, now: number): Matcher {
   const byApi = new Map<string, OnMatch>();
   for (const [uid, own] of groupBy(entries, (e) => e.decision.apiUid)) {
     let next = allow;
@@ -125,7 +130,9 @@ function entityMatcher(entries: readonly Entry[]): Matcher {
       next = traitStep(pass, next);
       for (const kind of [...entityKinds].reverse()) next = entityStep(pass, kind, next);
     }
-    byApi.set(uid, next);
+    const place = apis.get(uid);
+    const exempt = place && isExempt(place, now);
+    byApi.set(uid, exempt ? nested(firstOf([{ predicate: exempt, onMatch: allow }], next)) : next);
   }
   return exactMap(filterStateInput(apiState), byApi, allow);
 }
@@ -150,7 +157,7 @@ function traitStep(entries: readonly Entry[], next: OnMatch): OnMatch {
  * One trie over all addresses. Behind each range stand the APIs it is decided for; a range whose APIs do not own the
  * request gives way to the next wider range, which is why these inner lists have no last resort of their own.
  */
-function addressMatcher(entries: readonly Entry[], apis: ReadonlyMap<string, ApiPlace>): Matcher {
+function addressMatcher(entries: readonly Entry[], apis: ReadonlyMap<string, GuardedPlace>, now: number): Matcher {
   const byRange = new Map<string, { range: Cidr; entries: Entry[] }>();
   for (const entry of entries) {
     if (entry.match.by !== 'address') continue;
@@ -175,7 +182,14 @@ function addressMatcher(entries: readonly Entry[], apis: ReadonlyMap<string, Api
       }),
     }),
   );
-  return addressTrie(groups, allow);
+  const trie = addressTrie(groups, allow);
+  // In front of the trie, for there the narrowest range would win and not the exemption.
+  const guards = [...new Set(entries.map((e) => e.decision.apiUid))].sort().flatMap((uid) => {
+    const place = apis.get(uid);
+    const exempt = place && isFromExempt(place, now);
+    return exempt ? [{ predicate: and([exempt, isOwnedBy(uid, claims)]), onMatch: allow }] : [];
+  });
+  return guards.length === 0 ? trie : firstOf(guards, nested(trie));
 }
 
 /** The request belongs to this API and not to a more specific one; stands in front of `picket.identify`. */
