@@ -1,7 +1,8 @@
 /** The store of another Picket's data folder: through its running engine, or with an engine of our own. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClickHouseStore, type StoreEndpoint } from '@picket/analyzer/store/clickhouse-store.ts';
+import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import type { Host } from '../host.ts';
 import { ENDPOINT_FILE, type OpenStore, openStore } from '../up/store.ts';
@@ -11,6 +12,11 @@ export async function openStoreForReading(
   host: Pick<Host, 'env'>,
   log: Logger,
 ): Promise<OpenStore> {
+  // Asked before anything opens: an engine makes the folder it is given.
+  const found = await stat(options.data).catch((error: unknown) => {
+    throw toPicketError(error, `--data ${options.data}`);
+  });
+  if (!found.isDirectory()) throw new PicketError('InvalidConfig', `--data: ${options.data} is not a folder`);
   const running = options.storeUrl ? undefined : await runningEngine(options.data);
   if (!running) return openStore(options, host, log);
   const store = createClickHouseStore({ engine: 'embedded', endpoint: () => running });

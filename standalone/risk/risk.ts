@@ -91,7 +91,7 @@ export function riskCommand(host: Host, clock: Clock): Command {
                 status?.columns?.principal ?? `${spec.principal.kind}/${spec.principal.pseudonym.slice(0, 8)}`,
                 status?.level ?? 'None',
                 String(Math.round(status?.score ?? 0)),
-                status?.decision?.action ?? '-',
+                status?.decision?.action ?? whyNot(status),
                 status?.columns?.why ?? '-',
                 untilText(status?.decision?.expiresAt ?? status?.expiresAt, clock.now()),
               ]),
@@ -162,4 +162,10 @@ function within<T extends { metadata: { namespace?: string } }>(objects: T[], op
 
 function list(objects: unknown[]): unknown {
   return objects.length === 1 ? objects[0] : { apiVersion: 'v1', kind: 'List', items: objects };
+}
+
+/** Nothing is done: the reason, where there is one. */
+function whyNot(status: RiskVerdict['status']): string {
+  const reason = status?.enforceable?.ok === false ? status.enforceable.reason : undefined;
+  return reason ? `- (${reason})` : '-';
 }

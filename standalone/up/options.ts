@@ -41,7 +41,7 @@ Examples:
       learn from an access log (any format that "picket analyze" reads) before going live
 
 Passwords come from the environment: PICKET_STORE_USER, PICKET_STORE_PASSWORD, PICKET_NATS_USER, PICKET_NATS_PASSWORD.
-SIGTERM drains. Exit codes: see "picket help exit-codes".
+SIGTERM drains. Exit codes: see "picket exit-codes".
 `;
 
 export function defineUp(act: (options: UpOptions) => Promise<void>): Command {
@@ -114,6 +114,12 @@ export function checkUpOptions(options: UpOptions): void {
   const dataFromManifests = relative(resolve(options.manifests), resolve(options.data));
   if (!dataFromManifests.startsWith('..') && !isAbsolute(dataFromManifests))
     problems.push('--data: lies within --manifests, where every file is read as a manifest; name a folder beside it');
+  if (!secured && (options.tlsCert || options.tlsKey || options.tlsCa))
+    problems.push('--tls-cert, --tls-key and --tls-ca go together: some without the others secure nothing');
+  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(options.fleet))
+    problems.push(
+      `--fleet: "${options.fleet}" is not a name of at most 63 small letters, digits and dashes that ends with none`,
+    );
   if (options.envoy === 'run' && !options.upstream)
     problems.push('--envoy run: say where traffic goes with --upstream host:port');
   if (options.upstream) collect(() => void parseListenAddress(options.upstream as string, '--upstream'));

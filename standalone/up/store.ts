@@ -3,10 +3,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClickHouseStore } from '@picket/analyzer/store/clickhouse-store.ts';
 import { openEmbeddedStore } from '@picket/analyzer/store/embedded-store.ts';
-import type { Store } from '@picket/analyzer/store/store.ts';
+import { type Store, StoreError } from '@picket/analyzer/store/store.ts';
 import type { StoreLog } from '@picket/analyzer/store/store-log.ts';
 import { writeFileAtomic } from '@picket/runtime/atomic-file.ts';
 import type { Logger } from '@picket/runtime/log.ts';
+import { PicketError } from '@picket/runtime/errors.ts';
 import type { Host } from '../host.ts';
 
 /**
@@ -38,7 +39,12 @@ export async function openStore(
       password: host.env['PICKET_STORE_PASSWORD'] ?? '',
     };
     const store = createClickHouseStore({ engine: 'single', endpoint: () => endpoint, compress: true });
-    await store.migrate();
+    try {
+      await store.migrate();
+    } catch (error) {
+      await store.close();
+      throw unavailable(options.storeUrl, error);
+    }
     return { store, log: storeLog, close: () => store.close() };
   }
   const endpointFile = join(options.data, ENDPOINT_FILE);
@@ -64,4 +70,10 @@ export async function openStore(
       await store.close();
     },
   };
+}
+
+function unavailable(url: string, error: unknown): unknown {
+  if (!(error instanceof StoreError)) return error;
+  const code = error.code === 'timeout' ? 'Timeout' : error.code === 'full' ? 'Capacity' : 'Unavailable';
+  return new PicketError(code, `--store-url ${url}: ${error.message}`, { cause: error });
 }

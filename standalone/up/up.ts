@@ -99,7 +99,11 @@ async function compose(
   // Before anything is opened: who made a mistake should not wait for an engine to start.
   for (const flag of ['alsListen', 'xdsListen', 'adminListen'] as const)
     if (!options[flag].startsWith('unix:')) await checkPortFree(endpointOf(options[flag]), listenFlags[flag]);
-  await mkdir(options.data, { recursive: true, mode: 0o700 });
+  await mkdir(options.data, { recursive: true, mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST' || error.code === 'ENOTDIR')
+      throw new PicketError('InvalidConfig', `--data: ${options.data} is not a folder`, { cause: error });
+    throw toPicketError(error, `--data ${options.data}`);
+  });
   onClose(await lockDataFolder(options.data, process.pid));
   const keys = keyRing(data('keys.json'), clock.now());
   const ledger = createLedger();

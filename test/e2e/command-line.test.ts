@@ -1,5 +1,5 @@
 /** How `picket` starts, refuses to start, answers and ends. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -53,6 +53,41 @@ describe('picket up refuses to start', () => {
     const unknown = await up('--manifest', folder, '--data', folder);
     expect(unknown.code).toBe(2);
     expect(unknown.err).toContain('--manifests');
+  });
+
+  test('with a fleet that is no name, or half of mutual TLS', async () => {
+    const { code, err } = await up(
+      ...['--manifests', folder, '--data', data('d'), '--fleet', 'a.b', '--tls-cert', 'cert.pem'],
+    );
+    expect(code).toBe(3);
+    expect(err).toContain('--fleet: "a.b"');
+    expect(err).toContain('--tls-cert, --tls-key and --tls-ca go together');
+  });
+
+  test('when --data is a file', async () => {
+    const file = join(scratch, 'a-file');
+    writeFileSync(file, '');
+    for (const path of [file, join(file, 'below')]) {
+      const { code, err } = await up('--manifests', folder, '--data', path);
+      expect(code).toBe(3);
+      expect(err).toContain(`--data: ${path} is not a folder`);
+      expect(err).not.toContain('    at ');
+    }
+  });
+
+  test('when its store cannot be reached', async () => {
+    const { code, err } = await up('--manifests', folder, '--data', data('s'), '--store-url', 'http://127.0.0.1:9');
+    expect(code).toBe(8);
+    expect(err).toContain('--store-url http://127.0.0.1:9');
+    expect(err).not.toContain('    at ');
+  });
+
+  test('replay makes no folder that is not there', async () => {
+    const absent = data('absent');
+    const { code, err } = await runPicket(['replay', '--data', absent], { cwd: scratch });
+    expect(code).toBe(6);
+    expect(err).toContain(absent);
+    expect(existsSync(absent)).toBe(false);
   });
 
   test('when the folder of manifests does not exist', async () => {
