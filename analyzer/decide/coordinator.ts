@@ -564,7 +564,7 @@ export function createCoordinator(options: {
     },
     shared(address, principals) {
       sharedBy.delete(address);
-      sharedBy.set(address, principals);
+      if (principals > 1) sharedBy.set(address, principals);
       if (sharedBy.size > maxSharedAddresses) sharedBy.delete(sharedBy.keys().next().value as string);
     },
     exempt(kind, pseudonym, at) {

@@ -43,7 +43,7 @@ export interface TickOutcome {
   lastSeq: number;
   /** In (partition, sequence) order. */
   sightings: Sighting[];
-  /** Addresses that one more principal was served through. */
+  /** Addresses that another number of principals is served through now. */
   shared: SharedAddress[];
   snapshot: Snapshot;
   /** Present after a sweep: principals in good standing by API and kind. */

@@ -55,7 +55,7 @@ export interface Usage {
 export interface PartitionOutput {
   sightings: Sighting[];
   derived: DerivedUpdate[];
-  /** Addresses that one more principal was served through. */
+  /** Addresses that another number of principals is served through now. */
   shared: SharedAddress[];
 }
 
@@ -154,7 +154,7 @@ export class Partition {
         ? this.#principals.touch(u32, f64, record, scene.keyLo, scene.keyHi, scene.code, scene.api, scene.at)
         : -1;
       scene.sharedBy = this.#principals.sharedBy(this.#principal);
-      if (scene.kind === Key.address && this.#principal >= 0 && this.#principals.sharersGrew && scene.sharedBy > 1)
+      if (scene.kind === Key.address && this.#principal >= 0 && this.#principals.sharersChanged)
         this.#output.shared.push({ api: scene.api, lo: scene.valueLo, hi: scene.valueHi, sharedBy: scene.sharedBy });
       for (const detector of this.#byKind[scene.kind] as Detector[]) detector.update(scene);
     }

@@ -1,9 +1,9 @@
 /**
  * What is known of each principal beside what detectors keep: since when, how much, with whom it shares its address,
- * and whether it stood in good standing. 368 bytes each.
+ * and whether it stood in good standing. 448 bytes each.
  */
 import { F, Flag } from '../observation.ts';
-import { addDistinct, countDistinct, DISTINCT_WORDS } from './distinct.ts';
+import { addDistinct, countDistinct, DISTINCT_WORDS, hasDistinct } from './distinct.ts';
 import { fold } from './hash.ts';
 import { SLAB_HEADER, Slab, type SlabState } from './slab.ts';
 
@@ -20,16 +20,21 @@ export const P = {
   code: SLAB_HEADER + 12,
   /** Bit per UTC hour of day in which it was seen. */
   hours: SLAB_HEADER + 13,
-  /** Distinct principals with a proved identity that were served through this address. */
+  /** Distinct principals with a proved identity that were served through this address, this week and the week before. */
   sharers: SLAB_HEADER + 14,
   operations: SLAB_HEADER + 14 + DISTINCT_WORDS,
   networks: SLAB_HEADER + 14 + 2 * DISTINCT_WORDS,
   devices: SLAB_HEADER + 14 + 3 * DISTINCT_WORDS,
+  sharersBefore: SLAB_HEADER + 14 + 4 * DISTINCT_WORDS,
+  /** f64: when this week of sharers began; 0 = nobody yet. */
+  sharersAt: SLAB_HEADER + 14 + 5 * DISTINCT_WORDS,
 } as const;
 
-const WORDS = (SLAB_HEADER + 14 + 4 * DISTINCT_WORDS + 1) & ~1;
+const WORDS = (SLAB_HEADER + 14 + 5 * DISTINCT_WORDS + 2 + 1) & ~1;
 const maxSlots = 16_384;
 const day = 86_400_000;
+/** Who no longer comes through an address shares it no more after one to two of these. */
+const sharingMs = 7 * day;
 
 /** What a finding says about the principal it is about. */
 export interface PrincipalFacts {
@@ -50,8 +55,8 @@ export interface Standing {
 }
 
 export class PrincipalTable {
-  /** Set by `touch`: one more principal was served through this key. */
-  sharersGrew = false;
+  /** Set by `touch`: the number of principals that are served through this key changed. */
+  sharersChanged = false;
   readonly slab = new Slab({ words: WORDS, maxSlots, doorkeeperBits: 65_536 });
 
   /** Slot of the principal after counting observation `record`, or -1 while the doorkeeper holds it back. */
@@ -84,20 +89,38 @@ export class PrincipalTable {
     addDistinct(slab.u32, base + P.operations, member(F.operation));
     addDistinct(slab.u32, base + P.networks, member(F.network));
     addDistinct(slab.u32, base + P.devices, member(F.userAgent));
-    this.sharersGrew = false;
+    this.sharersChanged = false;
     // Attempts to log in prove nothing; requests that an identity was served for do.
     const flow = ((u32[record + F.kinds] as number) >>> 8) & 0xff;
     if (flow !== 1 && status > 0 && status < 400) {
       const flags = u32[record + F.flags] as number;
-      if (flags & Flag.userVerified) this.sharersGrew = addDistinct(slab.u32, base + P.sharers, member(F.user));
-      else if (flags & Flag.sessionVerified)
-        this.sharersGrew = addDistinct(slab.u32, base + P.sharers, member(F.session));
+      if (flags & Flag.userVerified) this.#share(base, at, member(F.user));
+      else if (flags & Flag.sessionVerified) this.#share(base, at, member(F.session));
     }
     return base;
   }
 
+  #share(base: number, at: number, who: number): void {
+    const { u32, f64 } = this.slab;
+    const since = f64[(base + P.sharersAt) >> 1] as number;
+    if (since === 0) f64[(base + P.sharersAt) >> 1] = at;
+    else if (at - since >= sharingMs) {
+      u32.copyWithin(base + P.sharersBefore, base + P.sharers, base + P.sharers + DISTINCT_WORDS);
+      u32.fill(0, base + P.sharers, base + P.sharers + DISTINCT_WORDS);
+      f64[(base + P.sharersAt) >> 1] = at;
+      this.sharersChanged = true;
+    }
+    const blamedAt = f64[(base + P.blamedAt) >> 1] as number;
+    const blamed = blamedAt !== 0 && at - blamedAt < day;
+    // Whoever comes only after an incident began may have come to make the address look shared.
+    if (blamed && hasDistinct(u32, base + P.sharersBefore, who) === false) return;
+    if (addDistinct(u32, base + P.sharers, who) && u32[base + P.sharers] !== 1) this.sharersChanged = true;
+  }
+
   sharedBy(base: number): number {
-    return base < 0 ? 1 : Math.max(1, countDistinct(this.slab.u32, base + P.sharers));
+    if (base < 0) return 1;
+    const { u32 } = this.slab;
+    return Math.max(1, countDistinct(u32, base + P.sharers), countDistinct(u32, base + P.sharersBefore));
   }
 
   facts(base: number, at: number): PrincipalFacts {
