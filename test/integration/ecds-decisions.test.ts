@@ -1,7 +1,16 @@
 import { performance } from 'node:perf_hooks';
-import { Action, Level, Mode, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { create } from '@bufbuild/protobuf';
+import {
+  Action,
+  ExemptionSchema,
+  ExemptPrincipalSchema,
+  ExemptSubjectSchema,
+  Level,
+  Mode,
+  PrincipalKind,
+} from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addresses, app, decision, type Stage, startStage, user } from './ecds-fixture.ts';
+import { addresses, app, decision, shopPolicies, type Stage, startStage, user } from './ecds-fixture.ts';
 
 describe('decisions on a real Envoy', () => {
   let stage: Stage;
@@ -193,6 +202,46 @@ describe('decisions on a real Envoy', () => {
     expect(await stage.envoy.stat(reloads)).toBe(before);
     await stage.lift(marker);
     await stage.lift(prolonged);
+  });
+
+  test('exempt callers come before every decision, by address and by identity', async () => {
+    const subjects = [
+      { subject: { case: 'cidr' as const, value: '203.0.113.64/26' } },
+      {
+        subject: {
+          case: 'principal' as const,
+          value: create(ExemptPrincipalSchema, { kind: PrincipalKind.USER, value: 'auditor' }),
+        },
+      },
+    ].map((subject) => create(ExemptSubjectSchema, subject));
+    const expiresAtMs = BigInt(Date.now() + 600_000);
+    const exemption = create(ExemptionSchema, { name: 'shop/audit', expiresAtMs, subjects });
+    stage.fleet.setPolicies(
+      shopPolicies().map((policy) => ({ ...policy, exemptions: policy.api === 'shop/orders' ? [exemption] : [] })),
+    );
+    const campaign = decision({
+      id: 'dec-all-bots',
+      kind: PrincipalKind.CAMPAIGN,
+      match: [{ case: 'userAgent', value: 'bot/2.0' } as const],
+    });
+    const range = decision({
+      id: 'dec-range',
+      kind: PrincipalKind.ADDRESS,
+      match: [addresses('203.0.113.70/32', '203.0.113.9/32')],
+    });
+    for (const one of [campaign, range]) {
+      await stage.decide(one);
+      await stage.programmed(one);
+    }
+    const bot = { 'user-agent': 'bot/2.0' };
+    expect(await stage.get('/orders/1', { ...bot, 'x-user': 'mallory' })).toBe(403);
+    expect(await stage.get('/orders/1', { ...bot, 'x-user': 'auditor' })).toBe(200);
+    expect(await stage.get('/orders/1', { ...bot, 'x-forwarded-for': '203.0.113.80' })).toBe(200);
+    expect(await stage.get('/orders/1', { 'x-forwarded-for': '203.0.113.70' })).toBe(200);
+    expect(await stage.get('/orders/1', { 'x-forwarded-for': '203.0.113.9' })).toBe(403);
+    stage.fleet.setPolicies(shopPolicies());
+    await expect.poll(() => stage.get('/orders/1', { ...bot, 'x-user': 'auditor' })).toBe(403);
+    for (const one of [campaign, range]) await stage.lift(one);
   });
 
   test('observing tells Envoy nothing and a dry run changes nothing for anybody', async () => {
