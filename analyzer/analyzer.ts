@@ -93,11 +93,15 @@ export interface Analyzer {
   sources(): SourceClock[];
   usage(): Promise<Usage>;
   tick(): { number: number; at: number; lastSeq: number };
+  /** What keeps requests from being judged now; undefined = nothing does. */
+  stuck(): string | undefined;
   /** Ends the open tick, writes a checkpoint and stops. */
   close(): Promise<void>;
 }
 
 const tickPollMs = 40;
+/** A tick that runs, or a request that waits for one, this long is stuck. */
+const stuckMs = 30_000;
 /** Reviews remembered, so that those still on their objects are not taken for new ones at a start. */
 const maxReviewed = 10_000;
 const statusIntervalMs = 5_000;
@@ -136,6 +140,10 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   let running: Promise<void> = Promise.resolve();
   let queued = 0;
   let closing = false;
+  let isLive = false;
+  /** By the monotonic clock; undefined = none does. */
+  let runningSince: number | undefined;
+  let openSince: number | undefined;
   let failure: Error | undefined;
   let fail: (error: Error) => void = () => {};
   const failed = new Promise<Error>((resolve) => {
@@ -156,6 +164,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   };
 
   const observe = (batch: ObservationBatch, base: number): void => {
+    openSince ??= clock.elapsed();
     const api = batch.u32[base + F.api] as number;
     counts.set(api, (counts.get(api) ?? 0) + 1);
     traffic
@@ -193,6 +202,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   const close = (at: number): ClosedTick => {
     const closed = analysis.closeTick(at);
     intake.closed(at);
+    openSince = undefined;
     if (closed.batch.length > storedOpen) writer.observations(closed.batch, storedOpen, closed.batch.length, describe);
     storedOpen = 0;
     return closed;
@@ -200,7 +210,9 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
 
   const run = async (closed: ClosedTick): Promise<void> => {
     const started = clock.elapsed();
+    runningSince = started;
     const outcome = await analysis.run(closed);
+    runningSince = undefined;
     metrics.tickTook(clock.elapsed() - started);
     lastTickAt = outcome.at;
     for (const input of outcome.inputs) writer.input({ seq: outcome.lastSeq, at: outcome.at, ...inputToRow(input) });
@@ -448,7 +460,11 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       onProgress(taken);
       return { taken, skipped };
     },
-    goLive: () => intake.goLive(),
+    goLive() {
+      intake.goLive();
+      isLive = true;
+      openSince = undefined;
+    },
     review(verdict, disposition) {
       if (reviewed.get(verdict) === disposition) return;
       remember(verdict, disposition);
@@ -458,6 +474,14 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     verdicts: () => analysis.verdicts(),
     apis,
     sources: () => clocks.sources(),
+    stuck() {
+      const now = clock.elapsed();
+      if (failure) return `the analysis failed: ${failure.message}`;
+      if (runningSince !== undefined && now - runningSince > stuckMs) return 'a tick has not ended for half a minute';
+      if (isLive && openSince !== undefined && now - openSince > stuckMs)
+        return 'requests have waited for half a minute to be judged';
+      return undefined;
+    },
     usage: () => analysis.engine.usage(),
     tick: () => ({ number: analysis.engine.tick, at: lastTickAt, lastSeq: analysis.engine.lastSeq }),
     async close() {

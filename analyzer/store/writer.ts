@@ -75,6 +75,8 @@ export interface StoreWriterStats {
   records: Record<RecordKind, { received: number; stored: number; dropped: number; held: number }>;
   /** Failed attempts since the last success; 0 while the store is well. */
   failures: number;
+  /** When the first of those was, Unix ms; 0 while the store is well. */
+  failingSinceMs: number;
 }
 
 export function createStoreWriter(options: StoreWriterOptions): StoreWriter {
@@ -102,6 +104,7 @@ export function createStoreWriter(options: StoreWriterOptions): StoreWriter {
   let storedUpTo = options.storedUpTo;
   let lastSeq = options.storedUpTo;
   let failures = 0;
+  let failingSinceMs = 0;
   let closed = false;
   let abandoned = false;
   let pumping = false;
@@ -180,9 +183,10 @@ export function createStoreWriter(options: StoreWriterOptions): StoreWriter {
       if (error) log.error({ err: error, refused, failed }, 'store would not take rows');
       if (failures > 0) log.info({ failures }, 'store takes rows again');
       failures = 0;
+      failingSinceMs = 0;
     } else {
       if (failures === 0) log.warn({ err: error, heldRows: rows.held }, 'store insert failed, trying again');
-      failures++;
+      if (failures++ === 0) failingSinceMs = clock.now();
     }
   };
 
@@ -236,7 +240,7 @@ export function createStoreWriter(options: StoreWriterOptions): StoreWriter {
     decision: (row) => takeRecord('decisions', row),
     loss: (row) => takeRecord('loss', row),
     storedUpTo: () => storedUpTo,
-    stats: () => structuredClone({ ...rows, records, failures }),
+    stats: () => structuredClone({ ...rows, records, failures, failingSinceMs }),
     flush,
     async close(deadlineMs) {
       closed = true;

@@ -47,6 +47,7 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
+const storeIllMs = 300_000;
 const maxBodyBytes = 16 * 1024;
 /** What is not named here is the caller's mistake: 400. */
 const statusCodes: Partial<Record<ErrorCode, number>> = {
@@ -143,7 +144,7 @@ async function route(request: IncomingMessage, options: AdminOptions, ready: boo
     case undefined:
       return renderHome(options, view, ready, request.headers.accept ?? '');
     case 'healthz':
-      return { status: 200, type: 'text/plain', body: 'ok\n' };
+      return health(view, options.clock.now());
     case 'readyz':
       return ready
         ? { status: 200, type: 'text/plain', body: 'ready\n' }
@@ -184,6 +185,16 @@ function targetOf(request: IncomingMessage): { url: URL; parts: string[] } {
   } catch {
     throw new PicketError('Usage', 'the path is not a valid URL path');
   }
+}
+
+/** Unhealthy is what a restart can mend. A store that fails is told, and left to mend itself. */
+export function health(view: Pick<AdminView, 'analyzer' | 'store'>, now: number): Answer {
+  const stuck = view.analyzer?.stuck();
+  if (stuck) return { status: 503, type: 'text/plain', body: `${stuck}\n` };
+  const { failingSinceMs } = view.store;
+  const ill = failingSinceMs > 0 && now - failingSinceMs > storeIllMs;
+  const note = ill ? `store has taken nothing since ${new Date(failingSinceMs).toISOString()}` : 'ok';
+  return { status: 200, type: 'text/plain', body: `${note}\n` };
 }
 
 /** A page in a browser must not reach this port under another name (DNS rebinding). */

@@ -3,6 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 import type { Checkpoints } from '@picket/analyzer/replay/checkpoint.ts';
 import { entry, openAlsStream } from '../support/als-client.ts';
 import { type AnalyzerStage, startAnalyzerStage } from '../support/analyzer-stage.ts';
+import { waitFor } from '../support/processes.ts';
 
 let stage: AnalyzerStage | undefined;
 afterEach(() => stage?.close());
@@ -32,7 +33,9 @@ it('ends the analysis and writes no checkpoint', async () => {
   const send = (): unknown => stream.send([entry({ at: Date.now(), address: '203.0.113.1', path: '/v1/products/1' })]);
   const feed = setInterval(() => void send(), 50);
   try {
+    expect(stage.analyzer.stuck()).toBeUndefined();
     expect((await stage.analyzer.failed).message).toBe('out of order');
+    expect(stage.analyzer.stuck()).toContain('out of order');
   } finally {
     clearInterval(feed);
     await stream.close();
@@ -41,4 +44,21 @@ it('ends the analysis and writes no checkpoint', async () => {
   stage = undefined;
   expect(ticks).toBe(2);
   expect(saved).toBe(0);
+});
+
+it('says so when a tick does not end', async () => {
+  let ahead = 0;
+  const clock = { now: () => Date.now(), elapsed: () => performance.now() + ahead };
+  stage = await startAnalyzerStage({}, { clock });
+  const stream = openAlsStream(stage.alsPort);
+  const send = (): unknown => stream.send([entry({ at: Date.now(), address: '203.0.113.1', path: '/v1/products/1' })]);
+  const feed = setInterval(() => void send(), 10);
+  // Half a minute passes at once, whenever some request waits for its tick.
+  await waitFor('a request that waits', () => {
+    ahead += 31_000;
+    return stage?.analyzer.stuck()?.includes('waited') ? true : undefined;
+  });
+  clearInterval(feed);
+  await waitFor('the tick over', () => (stage?.analyzer.stuck() === undefined ? true : undefined));
+  await stream.close();
 });
