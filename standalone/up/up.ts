@@ -35,6 +35,7 @@ import { openDecisionVault } from './decision-vault.ts';
 import { checkPortFree, endpointOf, freePort } from './endpoint.ts';
 import { findEnvoy, startEnvoy } from './envoy-process.ts';
 import { openHistory } from './history.ts';
+import { guardKeys } from './key-guard.ts';
 import { recordLoss } from './loss-rows.ts';
 import { createProcessMetrics } from './metrics.ts';
 import type { UpOptions } from './options.ts';
@@ -106,6 +107,7 @@ async function compose(
   });
   onClose(await lockDataFolder(options.data, process.pid));
   const keys = keyRing(data('keys.json'), clock.now());
+  onClose(guardKeys(data('keys.json'), keys, log));
   const ledger = createLedger();
   const metrics = createProcessMetrics(ledger);
   const startedAt = clock.now();
