@@ -1,7 +1,7 @@
 /** The Envoy that `picket up --envoy run` supervises: started with a bootstrap of ours, restarted when it dies. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, mkdir, open, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
@@ -22,6 +22,7 @@ export interface SupervisedEnvoy {
 
 const maxBackoffMs = 10_000;
 const maxLogBytes = 16 * 1024 * 1024;
+const saidBytes = 2_000;
 const logCheckMs = 10_000;
 /** An Envoy that has not opened its port by then goes on trying, and Picket goes on without it. */
 const readyMs = 15_000;
@@ -84,7 +85,10 @@ export async function startEnvoy(options: {
       if (stopping) return;
       restarts++;
       if (performance.now() - startedAt > 30_000) backoffMs = 250;
-      log.error('Envoy ended and is started again', { code, signal, inMs: backoffMs, log: logFile });
+      const inMs = backoffMs;
+      void lastLines(logFile).then((said) =>
+        log.error('Envoy ended and is started again', { code, signal, inMs, log: logFile, said }),
+      );
       timer = setTimeout(start, backoffMs);
       backoffMs = Math.min(maxBackoffMs, backoffMs * 2);
     });
@@ -123,6 +127,12 @@ export async function startEnvoy(options: {
     await gone;
     clearTimeout(force);
   }
+}
+
+/** What Envoy said last: most often why it ended. */
+export async function lastLines(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return text.slice(-saidBytes).trimEnd().split('\n').slice(-5).join('\n');
 }
 
 async function untilLive(url: string, failed: () => boolean): Promise<boolean> {
