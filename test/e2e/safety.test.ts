@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { credentials, makeGenericClientConstructor, type ServiceError } from '@grpc/grpc-js';
+import { shapeHeaders } from '@picket/analyzer/observation.ts';
 import { FLOW_METADATA_NAMESPACE } from '@picket/proto/flow-metadata.ts';
 import { RequestMethod } from '@picket/proto/gen/envoy/config/core/v3/base_pb.js';
 import {
@@ -69,18 +70,31 @@ describe.skipIf(missing !== undefined)(`ten thousand bots${missing ? ` (${missin
     expect(told[0]?.message).toContain('throttles');
     // Nothing in force was lifted by their number.
     expect(await statusesOf(picket, [0, 7, 19])).toEqual([403, 403, 403]);
-    // A late one is slowed: thirty a minute, so a burst of sixty is cut.
+    // One decision on the campaign stands for those who look alike: their logins are refused.
+    await waitFor(
+      'a late login of the campaign is refused',
+      async () => {
+        const late = caller(picket.ports.traffic, botAddress(bots - 2), agentOf(bots - 2));
+        const answer = await late.login('somebody', 'leaked');
+        late.close();
+        return answer === 403 ? true : undefined;
+      },
+      { everyMs: 500 },
+    );
+    // Who looks like nobody else is slowed: thirty requests a minute, so a burst of sixty is cut.
     const slowed = await waitFor(
       'a late bot is slowed',
       async () => {
-        const late = caller(picket.ports.traffic, botAddress(bots - 1), agent);
+        const late = caller(picket.ports.traffic, botAddress(bots - 1), agentOf(bots - 1));
         const answers = await Promise.all(Array.from({ length: 60 }, () => late.get('/v1/basket')));
         late.close();
         return answers.includes(429) ? answers : undefined;
       },
-      { timeoutMs: 30_000, everyMs: 2_000 },
+      { timeoutMs: 60_000, everyMs: 2_000 },
     );
     expect(slowed).not.toContain(403);
+    const decisions = (await picket.verdicts()).filter((v) => v.status?.decision?.action === 'Deny');
+    expect(decisions.filter((v) => v.spec.principal.kind === 'Campaign').length).toBeGreaterThan(0);
     stream.close();
     const { sent, bad } = await people.stop();
     expect(sent).toBeGreaterThan(40);
@@ -89,8 +103,17 @@ describe.skipIf(missing !== undefined)(`ten thousand bots${missing ? ` (${missin
   }, 300_000);
 });
 
-/** Bots look like people: nothing on the wire tells them apart as a group. */
-const agent = 'Mozilla/5.0 (person)';
+/** Half of them share a program, the others have nothing in common. */
+function agentOf(bot: number): string {
+  return bot % 2 === 0 ? 'stuffer/2.1' : `Mozilla/5.0 (bot ${bot})`;
+}
+
+/** Of those who have nothing in common, each sends another set of headers. */
+function headersOf(bot: number): Record<string, string> {
+  if (bot % 2 === 0) return {};
+  const mixed = Math.imul(bot, 0x9e3779b1) >>> 16;
+  return Object.fromEntries(shapeHeaders.filter((_, i) => mixed & (1 << i)).map((name) => [name, 'x']));
+}
 
 function botAddress(bot: number): string {
   return `127.${100 + (bot % 100)}.${Math.floor(bot / 100) % 250}.${1 + Math.floor(bot / 25_000)}`;
@@ -99,7 +122,7 @@ function botAddress(bot: number): string {
 async function statusesOf(picket: Picket, some: number[]): Promise<number[]> {
   return Promise.all(
     some.map(async (bot) => {
-      const one = caller(picket.ports.traffic, botAddress(bot), agent);
+      const one = caller(picket.ports.traffic, botAddress(bot), agentOf(bot));
       const status = await one.get('/v1/basket');
       one.close();
       return status;
@@ -129,9 +152,9 @@ function failedLogin(bot: number, attempt: number): HTTPAccessLogEntry {
       requestMethod: RequestMethod.POST,
       authority: 'shop.example',
       path: '/v1/login',
-      userAgent: agent,
+      userAgent: agentOf(bot),
       requestId: `${bot}-${attempt}`,
-      requestHeaders: { ':method': 'POST' },
+      requestHeaders: { ':method': 'POST', ...headersOf(bot) },
     },
     response: { responseCode: 200, responseBodyBytes: 20n },
   });
