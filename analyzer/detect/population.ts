@@ -55,6 +55,8 @@ export interface Tail {
   threshold: number;
   /** Share of windows over the threshold. */
   share: number;
+  /** The same with the bin just below it, which may hold many windows where counts are small and whole. */
+  shareBelow: number;
   /** Mean exceedance. 1/ln 10 when the model is exact. */
   scale: number;
 }
@@ -78,8 +80,8 @@ export function cellOf(detector: number, kind: number): number {
   return detector * KINDS + (kind & (KINDS - 1));
 }
 
-export function addSurprise(partial: Partial, cell: number, surprise: number): void {
-  count(partial.surprises, cell, surprise);
+export function addSurprise(partial: Partial, cell: number, surprise: number, weight = 1): void {
+  count(partial.surprises, cell, surprise, weight);
 }
 
 /** Counts what was claimed of a closed window, so that p-values can be held against how often they came about. */
@@ -87,10 +89,10 @@ export function addClaim(partial: Partial, cell: number, calibrated: number): vo
   count(partial.claims, cell, calibrated);
 }
 
-function count(histograms: Map<number, Float64Array>, cell: number, surprise: number): void {
+function count(histograms: Map<number, Float64Array>, cell: number, surprise: number, weight = 1): void {
   const bins = obtain(histograms, cell, BINS);
   const bin = Math.min(BINS - 1, Math.floor(surprise / BIN_WIDTH));
-  bins[bin] = (bins[bin] as number) + 1;
+  bins[bin] = (bins[bin] as number) + weight;
 }
 
 export function addOperation(partial: Partial, operation: number, index: number, amount: number): void {
@@ -111,19 +113,22 @@ const minTailWindows = 200;
 export function calibrate(population: ApiPopulation | undefined, cell: number, surprise: number): number {
   const tail = population?.tails.get(cell);
   if (!tail || tail.n < minTailWindows) return surprise;
-  const survival = -Math.max(0, surprise - tail.threshold) / tail.scale / Math.LN10;
+  // At or below the threshold nothing is rarer than what lies from there on.
+  if (surprise <= tail.threshold) return Math.min(surprise, -Math.log10(Math.max(tail.shareBelow, 1 / tail.n)));
+  const survival = -(surprise - tail.threshold) / tail.scale / Math.LN10;
   // The empirical share cannot be known better than one in n.
   const share = Math.log10(Math.max(tail.share, 1 / tail.n));
   return Math.min(surprise, -(share + survival));
 }
 
-/** Fits the tail of a histogram of surprises over its 98 % point; a bin that holds more is part of the tail, not beside it. */
+/** Fits the tail of a histogram of surprises over its 98 % point. */
 export function fitTail(bins: Float64Array): Tail {
   let n = 0;
   for (const count of bins) n += count;
   let over = 0;
   let at = BINS;
-  while (at > 1 && over < Math.max(10, n * 0.02)) over += bins[--at] as number;
+  while (at > 1 && over + (bins[at - 1] as number) <= Math.max(10, n * 0.02)) over += bins[--at] as number;
+  const below = at > 1 ? (bins[at - 1] as number) : 0;
   let sum = 0;
   for (let i = at; i < BINS; i++) sum += (bins[i] as number) * (i - at + 0.5) * BIN_WIDTH;
   // Five pseudo-exceedances of the scale that an exact model would have, so that a handful of windows cannot mislead.
@@ -132,11 +137,17 @@ export function fitTail(bins: Float64Array): Tail {
     n,
     threshold: at * BIN_WIDTH,
     share: (over + 1) / (n + 2),
+    shareBelow: (over + below + 1) / (n + 2),
     scale: (sum + prior / Math.LN10) / (over + prior),
   };
 }
 
 const halfLifeMs = 7 * 86_400_000;
+
+/** What is left of a count after so long. */
+export function remainderOf(elapsedMs: number): number {
+  return 2 ** (-Math.max(0, elapsedMs) / halfLifeMs);
+}
 
 interface Merged {
   sums: Float64Array;
