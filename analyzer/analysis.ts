@@ -138,7 +138,13 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
         if (!review.found) continue;
         add(outcome, review.output);
         for (const lesson of review.lessons)
-          engine.teach(apiIdOf(api).lo, detectorIds.indexOf(lesson.detector), lesson.kind, lesson.surprise);
+          engine.teach(
+            apiIdOf(api).lo,
+            detectorIds.indexOf(lesson.detector),
+            lesson.kind,
+            lesson.surprise,
+            lesson.weight,
+          );
       }
   };
 

@@ -94,12 +94,17 @@ describe('what people say', () => {
     const [verdict] = coordinator.verdicts();
     const review = coordinator.review(verdict?.name ?? '', 'FalsePositive', start + 1000);
     expect(changes(review.output)).toEqual(['lifted DENY']);
-    expect(review.lessons).toEqual([{ detector: 'scraping', kind: PrincipalKind.ADDRESS, surprise: surpriseOf.deny }]);
+    expect(review.lessons).toEqual([
+      { detector: 'scraping', kind: PrincipalKind.ADDRESS, surprise: surpriseOf.deny, weight: 1 },
+    ]);
     expect(changes(tick(start + minute, sighting({ until: start + minute })))).toEqual([]);
     expect(coordinator.verdicts()[0]?.enforceable.reason).toBe('Reviewed');
     // Taken back.
     const back = coordinator.review(verdict?.name ?? '', 'TruePositive', start + minute + 1000);
     expect(changes(back.output)).toEqual(['decided DENY']);
+    expect(back.lessons).toHaveLength(1);
+    expect(back.lessons[0]?.surprise).toBe(surpriseOf.deny);
+    expect(back.lessons[0]?.weight).toBeCloseTo(-1, 3);
   });
 
   it('a policy that no longer acts lifts what is in force, one that acts milder is followed', () => {

@@ -14,7 +14,7 @@ import {
   Sensitivity,
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { DETECTOR_VERSION } from '../detect/catalogue.ts';
-import type { ApiPopulation } from '../detect/population.ts';
+import { type ApiPopulation, remainderOf } from '../detect/population.ts';
 import { Key, KIND_COUNT } from '../engine/key-kind.ts';
 import type { Sighting } from '../engine/sighting.ts';
 import { hex16, mixed, mixKey } from '../profile/hash.ts';
@@ -42,6 +42,8 @@ export interface Lesson {
   detector: DetectorId;
   kind: number;
   surprise: number;
+  /** 1 = one more window as surprising as this was normal; negative takes back what is left of such a lesson. */
+  weight: number;
 }
 
 export interface CoordinatorOutput {
@@ -641,11 +643,25 @@ export function createCoordinator(options: {
         if (verdictName(policy.api, risk) !== name) continue;
         if (disposition !== 'TruePositive') {
           risk.clearedUntil = at + clearedMs;
-          for (const f of risk.findings.values())
-            lessons.push({ detector: f.finding.detector, kind: risk.kind, surprise: f.surprise });
+          // A second look at the same verdict says nothing new.
+          if (!risk.taught) {
+            const taught = [...risk.findings.values()].map((f) => ({
+              detector: f.finding.detector,
+              surprise: f.surprise,
+            }));
+            risk.taught = { at, lessons: taught };
+            for (const lesson of taught) lessons.push({ ...lesson, kind: risk.kind, weight: 1 });
+          }
           const decision = inForce.get(key);
           if (decision) end(key, risk, decision, 'lifted', `reviewed as ${disposition}`, output);
-        } else risk.clearedUntil = 0;
+        } else {
+          risk.clearedUntil = 0;
+          if (risk.taught) {
+            const weight = -remainderOf(at - risk.taught.at);
+            for (const lesson of risk.taught.lessons) lessons.push({ ...lesson, kind: risk.kind, weight });
+            risk.taught = undefined;
+          }
+        }
         risk.told = { ...risk.told, score: -10 };
         judge(key, risk, at, output);
         return { found: true, output, lessons };

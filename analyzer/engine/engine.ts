@@ -66,6 +66,7 @@ interface Lesson {
   api: number;
   cell: number;
   surprise: number;
+  weight: number;
 }
 
 export interface Engine {
@@ -83,8 +84,8 @@ export interface Engine {
   closeTick(at: number): ClosedTick;
   /** Runs closed ticks, one call at a time, in order. */
   run(closed: ClosedTick): Promise<TickOutcome>;
-  /** A person said that this surprise was normal: it joins the population at the next merge. */
-  teach(api: number, detector: number, kind: number, surprise: number): void;
+  /** A person said that this surprise was normal: it joins the population at the next merge. A negative weight takes it back. */
+  teach(api: number, detector: number, kind: number, surprise: number, weight: number): void;
   readonly lastSeq: number;
   readonly tick: number;
   snapshot(): Snapshot;
@@ -198,8 +199,8 @@ export function createEngine(options: { workers: number }): Engine {
         merged: drain,
       };
     },
-    teach(api, detector, kind, surprise) {
-      lessons.push({ api, cell: cellOf(detector, kind), surprise });
+    teach(api, detector, kind, surprise, weight) {
+      lessons.push({ api, cell: cellOf(detector, kind), surprise, weight });
     },
     snapshot: () => population.snapshot,
     usage: () => hosts.usage(),
@@ -232,10 +233,10 @@ export function createEngine(options: { workers: number }): Engine {
 
 function taught(lessons: readonly Lesson[]): Map<number, Partial> {
   const partials = new Map<number, Partial>();
-  for (const { api, cell, surprise } of lessons) {
+  for (const { api, cell, surprise, weight } of lessons) {
     let partial = partials.get(api);
     if (!partial) partials.set(api, (partial = createPartial()));
-    addSurprise(partial, cell, surprise);
+    addSurprise(partial, cell, surprise, weight);
   }
   return partials;
 }

@@ -35,6 +35,8 @@ export interface Risk {
   eased: boolean;
   /** What was answered last when a decision asked how Envoy can match it. */
   matchable: MatchStatement | undefined;
+  /** What a review as benign taught, to be taken back with it. */
+  taught: { at: number; lessons: { detector: DetectorId; surprise: number }[] } | undefined;
   /** A person said it is benign: nothing is decided until then. */
   clearedUntil: number;
   /** Score and level last emitted. */
@@ -74,6 +76,7 @@ export function createRisk(
     shows: [],
     eased: false,
     matchable: undefined,
+    taught: undefined,
     clearedUntil: 0,
     told: { score: 0, level: Level.NONE, findings: 0 },
   };

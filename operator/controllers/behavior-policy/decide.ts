@@ -64,7 +64,7 @@ function unsupported(policy: BehaviorPolicy) {
       ? [
           {
             reason: 'UnsupportedAction',
-            message: `spec.responses[${i}].action: Challenge needs a challenge service, which this version does not have; use Throttle or Deny`,
+            message: `spec.responses[${i}].action: Challenge needs a challenge service, which this version does not have: callers at this level are judged and shown, and Envoy does nothing to them; use Throttle or Deny`,
           },
         ]
       : [],
