@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { shapeHeaders } from '@picket/analyzer/observation.ts';
 import type { RiskVerdict } from '@picket/crds/gen/types.ts';
 import { createHttpClient } from '../support/http-client.ts';
 import { type Picket, type PicketOptions, startPicket } from '../support/picket.ts';
@@ -157,9 +158,14 @@ export interface Caller {
   close(): void;
 }
 
-export function caller(port: number, address: string, agent = 'Mozilla/5.0 (person)'): Caller {
+export function caller(
+  port: number,
+  address: string,
+  agent = 'Mozilla/5.0 (person)',
+  more: Record<string, string> = {},
+): Caller {
   const client = createHttpClient({ port, localAddress: address });
-  const common = { 'user-agent': agent };
+  const common = { 'user-agent': agent, ...more };
   return {
     get: async (path, headers = {}) =>
       (await client.send({ method: 'GET', path, headers: { ...common, ...headers } })).status,
@@ -176,6 +182,20 @@ export function caller(port: number, address: string, agent = 'Mozilla/5.0 (pers
   };
 }
 
+/**
+ * An attacker's client. Each address has a program and headers of its own: attackers who look alike would be met as one
+ * campaign, and a test could not tell whose decision it sees.
+ */
+function attacker(port: number, address: string): Caller {
+  let mixed = 0;
+  for (const byte of Buffer.from(address)) mixed = Math.imul(mixed ^ byte, 0x01000193) >>> 0;
+  const names = shapeHeaders.filter((name, i) => mixed & (1 << i) && !reserved.has(name));
+  return caller(port, address, `curl/8 (${address})`, Object.fromEntries(names.map((name) => [name, 'x'])));
+}
+
+/** Headers that mean something to the application, to Envoy or to Picket's identification. */
+const reserved = new Set(['authorization', 'cookie', 'content-type', 'x-forwarded-for', 'te']);
+
 /** Tries leaked passwords of many accounts from one address; returns the answers. */
 export async function stuff(
   port: number,
@@ -183,10 +203,10 @@ export async function stuff(
   attempts = 40,
   headers: Record<string, string> = {},
 ): Promise<number[]> {
-  const attacker = caller(port, address, 'curl/8');
+  const client = attacker(port, address);
   const answers: number[] = [];
-  for (let i = 0; i < attempts; i++) answers.push(await attacker.login(`account-${address}-${i}`, 'leaked', headers));
-  attacker.close();
+  for (let i = 0; i < attempts; i++) answers.push(await client.login(`account-${address}-${i}`, 'leaked', headers));
+  client.close();
   return answers;
 }
 
@@ -208,7 +228,7 @@ export async function refused(picket: Picket, address: string): Promise<void> {
 }
 
 export async function answered(picket: Picket, address: string, status: number, timeoutMs = 15_000): Promise<void> {
-  const client = caller(picket.ports.traffic, address, 'curl/8');
+  const client = attacker(picket.ports.traffic, address);
   try {
     await waitFor(
       `status ${status} for ${address}`,
