@@ -1,6 +1,7 @@
 /** What a running Picket does with a verdict: refuse, stop refusing, and tell the truth about both. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resourceNames } from '@picket/operator/envoy/render/names.ts';
 import { type Picket, runPicket } from '../support/picket.ts';
@@ -43,13 +44,14 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
     stage.write('policy.yaml', policy(name, options));
     await waitFor(`mode ${name} in force`, async () => {
       const found = await picket.policy('shop');
-      // Analyzer and operator have it when the generation is observed.
       return found?.spec.mode === name &&
         found.spec.responses[0]?.for === (options.denyFor ?? '10m') &&
         found.status?.observedGeneration === found.metadata.generation
         ? true
         : undefined;
     });
+    // Status is the operator's word; the analyzer takes the policy over at its next tick.
+    await sleep(1_000);
   };
   const verdictOn = (address: string, before: Set<string>, settled: (level: string) => boolean) =>
     waitFor(`verdict on ${address}`, async () =>
@@ -131,6 +133,7 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
       ...['risk', 'review', name, '--false-positive', '--by', 'ops', '--note', 'load test'],
       ...['--admin', picket.adminUrl],
     ]);
+    expect(reviewed.err).toBe('');
     expect(reviewed).toMatchObject({ code: 0, out: `${name} reviewed as FalsePositive\n` });
     await answered(picket, '127.66.4.1', 200, 3_000);
     const told = await waitFor('condition Reviewed', async () => {
