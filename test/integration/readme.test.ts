@@ -67,7 +67,7 @@ describe('commands of the README', () => {
   let picket: Picket | undefined;
 
   beforeAll(async () => {
-    writeFileSync(join(folder, 'access.log'), guessingLog());
+    writeFileSync(join(folder, 'access.log'), guessingLog(Date.now() - 10_000));
     const manifests = join(folder, 'manifests');
     mkdirSync(manifests);
     writeFileSync(join(manifests, 'shop.yaml'), blocks(readme, 'yaml')[0] ?? '');

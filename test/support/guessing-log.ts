@@ -1,13 +1,20 @@
-/** Forty people who log in and browse, and one address that guesses; a failed login shows the form again. */
-export function guessingLog(): string {
-  const startsAt = Date.UTC(2026, 2, 2, 9);
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const spanMs = 6_600_000;
+
+/**
+ * Forty people who log in and browse, and one address that guesses towards the end; a failed login shows the form again.
+ *
+ * @param endsAt no line is later, Unix ms; a risk fades, so whoever asks for it wants a log that ended just now
+ */
+export function guessingLog(endsAt: number): string {
+  const startsAt = Math.floor(endsAt / 1000) * 1000 - spanMs;
   const lines: [atMs: number, text: string][] = [];
   const add = (atMs: number, address: string, request: string, status: number, bytes: number, agent: string): void => {
     const [date = '', time = ''] = new Date(atMs).toISOString().slice(0, 19).split('T');
-    const [year, , day] = date.split('-');
+    const [year, month, day] = date.split('-');
     lines.push([
       atMs,
-      `${address} - - [${day}/Mar/${year}:${time} +0000] "${request} HTTP/1.1" ${status} ${bytes} "-" "${agent}"`,
+      `${address} - - [${day}/${months[Number(month) - 1]}/${year}:${time} +0000] "${request} HTTP/1.1" ${status} ${bytes} "-" "${agent}"`,
     ]);
   };
   for (let person = 0; person < 40; person++) {
@@ -21,7 +28,7 @@ export function guessingLog(): string {
     }
   }
   for (let guess = 0; guess < 120; guess++)
-    add(startsAt + 4_000_000 + guess * 2_000, '198.51.100.7', 'POST /login', 200, 1_312, 'python-requests/2.31');
+    add(startsAt + 6_300_000 + guess * 2_000, '198.51.100.7', 'POST /login', 200, 1_312, 'python-requests/2.31');
   return `${lines
     .sort(([a], [b]) => a - b)
     .map(([, text]) => text)
