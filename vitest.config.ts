@@ -6,6 +6,7 @@ const rooms = [
   'runtime',
   'operator',
   'analyzer',
+  'kubectl-risk',
   'standalone',
   'test/support',
   'test/demo',

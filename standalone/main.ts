@@ -5,10 +5,10 @@ import { errorCodes, exitCodeOf, PicketError } from '@picket/runtime/errors.ts';
 import { runAnalyze } from './analyze/run.ts';
 import { analyzeCommand } from './analyze/command.ts';
 import { envoyCommand } from './envoy/envoy.ts';
-import { processHost } from './host.ts';
+import { processHost } from '@picket/runtime/host.ts';
 import { replayCommand } from './replay/replay.ts';
 import { riskCommand } from './risk/risk.ts';
-import { renderTable } from './risk/table.ts';
+import { renderTable } from '@picket/kubectl-risk/table.ts';
 import { defineUp } from './up/options.ts';
 import { up } from './up/up.ts';
 

@@ -30,7 +30,7 @@ import {
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { systemClock } from '@picket/runtime/clock.ts';
 import { createLedger } from '@picket/runtime/ledger.ts';
-import type { Host } from '../host.ts';
+import type { Host } from '@picket/runtime/host.ts';
 import { compileManifests } from '../up/compile-manifests.ts';
 import { type AnalyzeCollector, createCollector } from './collector.ts';
 import { createDryRun } from './dry-run.ts';

@@ -7,7 +7,7 @@ import { ingressStatPrefix } from '@picket/operator/envoy/render/listener.ts';
 import { renderSnippet } from '@picket/operator/envoy/render/snippet.ts';
 import { PicketError } from '@picket/runtime/errors.ts';
 import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
-import type { Host } from '../host.ts';
+import type { Host } from '@picket/runtime/host.ts';
 import { compileManifests } from '../up/compile-manifests.ts';
 import { endpointOf } from '../up/endpoint.ts';
 

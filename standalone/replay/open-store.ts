@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createClickHouseStore, type StoreEndpoint } from '@picket/analyzer/store/clickhouse-store.ts';
 import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
 import type { Logger } from '@picket/runtime/log.ts';
-import type { Host } from '../host.ts';
+import type { Host } from '@picket/runtime/host.ts';
 import { ENDPOINT_FILE, type OpenStore, openStore } from '../up/store.ts';
 
 export async function openStoreForReading(

@@ -11,8 +11,8 @@ import { levelNames } from '@picket/analyzer/publish/names.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
 import { PicketError } from '@picket/runtime/errors.ts';
 import { createLogger } from '@picket/runtime/log.ts';
-import type { Host } from '../host.ts';
-import { renderTable } from '../risk/table.ts';
+import type { Host } from '@picket/runtime/host.ts';
+import { renderTable } from '@picket/kubectl-risk/table.ts';
 import { openStoreForReading } from './open-store.ts';
 
 interface ReplayOptions {

@@ -1,13 +1,10 @@
-/** The admin API of a running Picket, for commands. */
+/** The admin API of a running Picket, as the source of risk commands. */
+import type { KindName, ObjectByKind, RiskVerdict } from '@picket/crds/gen/types.ts';
+import type { RiskSource } from '@picket/kubectl-risk/source.ts';
 import { PicketError } from '@picket/runtime/errors.ts';
 
-export interface AdminClient {
-  list<T>(kind: string): Promise<T[]>;
-  status(): Promise<Record<string, unknown>>;
-  review(namespace: string, name: string, review: Record<string, string>): Promise<unknown>;
-}
-
-export function adminClient(url: string): AdminClient {
+/** @param namespace only objects of this one; left out, of all */
+export function adminSource(url: string, namespace: string | undefined): RiskSource {
   const ask = async (path: string, init?: RequestInit): Promise<unknown> => {
     let response: Response;
     try {
@@ -27,13 +24,17 @@ export function adminClient(url: string): AdminClient {
     return body;
   };
   return {
-    list: async <T>(kind: string) => ((await ask(`/api/v1/objects/${kind}`)) as { items: T[] }).items,
-    status: async () => (await ask('/api/v1/status')) as Record<string, unknown>,
-    review: (namespace, name, review) =>
-      ask(`/api/v1/objects/RiskVerdict/${namespace}/${name}/review`, {
+    // Names are shown with their namespace as soon as there are two.
+    allNamespaces: false,
+    list: async <K extends KindName>(kind: K) => {
+      const { items } = (await ask(`/api/v1/objects/${kind}`)) as { items: ObjectByKind[K][] };
+      return items.filter((o) => namespace === undefined || o.metadata.namespace === namespace);
+    },
+    review: async ({ metadata }, review) =>
+      (await ask(`/api/v1/objects/RiskVerdict/${metadata.namespace}/${metadata.name}/review`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(review),
-      }),
+      })) as RiskVerdict,
   };
 }

@@ -8,7 +8,7 @@ import type { StoreLog } from '@picket/analyzer/store/store-log.ts';
 import { writeFileAtomic } from '@picket/runtime/atomic-file.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import { PicketError } from '@picket/runtime/errors.ts';
-import type { Host } from '../host.ts';
+import type { Host } from '@picket/runtime/host.ts';
 
 /**
  * Beside the embedded store while its engine runs, so that `picket replay` and `picket risk` can read through it; 0600,

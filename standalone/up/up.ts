@@ -27,7 +27,7 @@ import type { TlsFiles } from '@picket/runtime/grpc/server-credentials.ts';
 import { createLedger } from '@picket/runtime/ledger.ts';
 import { createLogger, type Logger } from '@picket/runtime/log.ts';
 import { openFolderStore } from '@picket/runtime/objects/folder-store.ts';
-import type { Host } from '../host.ts';
+import type { Host } from '@picket/runtime/host.ts';
 import { type AdminServer, startAdmin } from './admin.ts';
 import { watchCompleteness } from './completeness.ts';
 import { lockDataFolder } from './data-lock.ts';

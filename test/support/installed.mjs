@@ -15,7 +15,11 @@ function findProblem() {
   const wanted = JSON.parse(readFileSync('package-lock.json', 'utf8')).packages;
   const have = JSON.parse(readFileSync('node_modules/.package-lock.json', 'utf8')).packages;
   for (const [path, { version, optional, link }] of Object.entries(wanted)) {
-    if (!path.startsWith('node_modules/') || link) continue;
+    if (!path.startsWith('node_modules/')) continue;
+    if (link) {
+      if (!existsSync(path)) return `${path}, a workspace, is not linked`;
+      continue;
+    }
     const installed = have[path];
     // Packages for other platforms are optional and rightly absent.
     if (installed === undefined ? !optional : installed.version !== version) return `${path} is not at ${version}`;

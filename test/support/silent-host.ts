@@ -1,5 +1,5 @@
 /** A host for commands run inside a test: no terminal, no signals, nothing printed. */
-import type { Host } from '@picket/standalone/host.ts';
+import type { Host } from '@picket/runtime/host.ts';
 
 export function silentHost(cwd: string): Host {
   return {

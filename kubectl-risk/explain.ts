@@ -1,12 +1,7 @@
 /** One verdict in words. */
 import type { RiskVerdict } from '@picket/crds/gen/types.ts';
+import type { Paint } from './paint.ts';
 import { untilText } from './table.ts';
-
-export interface Paint {
-  bold(text: string): string;
-  dim(text: string): string;
-  level(level: string, text: string): string;
-}
 
 export function explainVerdict(verdict: RiskVerdict, now: number, paint: Paint): string {
   const { metadata, spec, status = {} } = verdict;
