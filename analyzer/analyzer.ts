@@ -134,7 +134,9 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   const reviewed = new Map<string, Disposition>();
   const decisions = await bus.bucket(Bucket.decisions);
   const sender = createDecisionSender({ bucket: decisions, clock, ledger, log });
-  const sentBefore = await readDecisions(decisions);
+  const sentBefore = await readDecisions(decisions, (key, error) =>
+    log.error('decision on the bus cannot be read and is left out', { key, error }),
+  );
   let lastCheckpointAt = clock.now();
   let lastTickAt = 0;
   let running: Promise<void> = Promise.resolve();
@@ -332,7 +334,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   lastTickAt = restored.at;
   intake.closed(lastTickAt);
   storedOpen = restored.open;
-  const subscription = await watchPolicies(await bus.bucket(Bucket.policy), (policy, api) => {
+  const onPolicy = (policy: CompiledPolicy | undefined, api: string): void => {
     if (policy) {
       enter(policy);
       analysis.input({ kind: 'policy', policy: withoutLists(policy) });
@@ -343,7 +345,10 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     }
     identifier.setPolicies([...policies.values()]);
     liftExempted(api);
-  });
+  };
+  const subscription = await watchPolicies(await bus.bucket(Bucket.policy), onPolicy, (key, error) =>
+    log.error('policy on the bus cannot be read, the one before stays in force', { key, error }),
+  );
 
   // What a crash left in force without the rows that led to it: it must be there to be lifted.
   for (const decision of sentBefore.values()) {
@@ -510,17 +515,24 @@ function keyOfDecision({ fleet, api, kind, pseudonym }: Decision): string {
 }
 
 /** Decisions that an earlier run sent, by API and principal: their match outlives what the border knows. */
-async function readDecisions(bucket: BusBucket): Promise<Map<string, Decision>> {
+async function readDecisions(
+  bucket: BusBucket,
+  onMalformed: (key: string, error: Error) => void,
+): Promise<Map<string, Decision>> {
   const found = new Map<string, Decision>();
   let synced: () => void = () => {};
   const all = new Promise<void>((resolve) => {
     synced = resolve;
   });
   const subscription = await bucket.watch({
-    onEntry(_, value) {
+    onEntry(key, value) {
       if (!value) return;
-      const decision = fromBinary(DecisionSchema, value);
-      found.set(`${decision.api} ${decision.kind}:${decision.pseudonym}`, decision);
+      try {
+        const decision = fromBinary(DecisionSchema, value);
+        found.set(`${decision.api} ${decision.kind}:${decision.pseudonym}`, decision);
+      } catch (error) {
+        onMalformed(key, error as Error);
+      }
     },
     onSynced: () => synced(),
   });

@@ -81,22 +81,8 @@ export function createCheckpoints(dir: string, nodeMajor: string): Checkpoints {
       )
       .sort((a, b) => a.tick - b.tick);
   };
-  const read = async (file: string): Promise<Checkpoint> => {
-    const bytes = await readFile(join(dir, file));
-    const end = bytes.indexOf(10);
-    if (end < 0) throw new Error('has no header');
-    const header = JSON.parse(bytes.subarray(0, end).toString('utf8')) as Header;
-    if (header.format !== 'picket-checkpoint' || header.version !== FORMAT_VERSION)
-      throw new Error(`is of version ${header.version}, this build reads ${FORMAT_VERSION}`);
-    if (header.detectors !== DETECTOR_VERSION)
-      throw new Error(`was written by detectors ${header.detectors}, these are ${DETECTOR_VERSION}`);
-    if (header.layout !== partitionLayout())
-      throw new Error('was written by a build whose tables are laid out otherwise');
-    if (header.node !== nodeMajor) throw new Error(`was written under Node ${header.node}, this is ${nodeMajor}`);
-    const body = bytes.subarray(end + 1);
-    if (createHash('sha256').update(body).digest('hex') !== header.sha256) throw new Error('does not match its digest');
-    return deserialize(body) as Checkpoint;
-  };
+  const read = async (file: string): Promise<Checkpoint> =>
+    decodeCheckpoint(await readFile(join(dir, file)), nodeMajor);
   return {
     list,
     read,
@@ -138,4 +124,21 @@ export function createCheckpoints(dir: string, nodeMajor: string): Checkpoints {
       return { checkpoint: undefined, setAside };
     },
   };
+}
+
+/** @throws Error that says why these bytes are no checkpoint of this build */
+export function decodeCheckpoint(bytes: Buffer, nodeMajor: string): Checkpoint {
+  const end = bytes.indexOf(10);
+  if (end < 0) throw new Error('has no header');
+  const header = JSON.parse(bytes.subarray(0, end).toString('utf8')) as Header;
+  if (header.format !== 'picket-checkpoint' || header.version !== FORMAT_VERSION)
+    throw new Error(`is of version ${header.version}, this build reads ${FORMAT_VERSION}`);
+  if (header.detectors !== DETECTOR_VERSION)
+    throw new Error(`was written by detectors ${header.detectors}, these are ${DETECTOR_VERSION}`);
+  if (header.layout !== partitionLayout())
+    throw new Error('was written by a build whose tables are laid out otherwise');
+  if (header.node !== nodeMajor) throw new Error(`was written under Node ${header.node}, this is ${nodeMajor}`);
+  const body = bytes.subarray(end + 1);
+  if (createHash('sha256').update(body).digest('hex') !== header.sha256) throw new Error('does not match its digest');
+  return deserialize(body) as Checkpoint;
 }

@@ -66,6 +66,11 @@ export function createEcdsStream(options: StreamOptions): EcdsStream {
   let nonces = 0;
 
   function subscribe(name: string, knownVersion: string | undefined): void {
+    if (!options.known(name)) {
+      options.send(response({ removedResources: [name] }));
+      return;
+    }
+    forgetNonce(name);
     const subscription: Subscription = {
       acked: undefined,
       outstanding: undefined,
@@ -74,16 +79,18 @@ export function createEcdsStream(options: StreamOptions): EcdsStream {
       atLeast: 0,
     };
     subscriptions.set(name, subscription);
-    if (!options.known(name)) {
-      options.send(response({ removedResources: [name] }));
-      return;
-    }
     const had = knownVersion === undefined ? undefined : parseVersion(knownVersion);
     if (had && knownVersion !== undefined) {
       subscription.acked = { version: knownVersion, hash: had.hash };
       subscription.atLeast = had.revision;
     }
     push(name);
+  }
+
+  /** An answer to what was sent before an end of the subscription, or before it began anew, says nothing. */
+  function forgetNonce(name: string): void {
+    const nonce = subscriptions.get(name)?.outstanding?.nonce;
+    if (nonce !== undefined) byNonce.delete(nonce);
   }
 
   function push(name: string): void {
@@ -163,7 +170,10 @@ export function createEcdsStream(options: StreamOptions): EcdsStream {
 
   return {
     onRequest(request) {
-      for (const name of request.resourceNamesUnsubscribe) subscriptions.delete(name);
+      for (const name of request.resourceNamesUnsubscribe) {
+        forgetNonce(name);
+        subscriptions.delete(name);
+      }
       for (const name of request.resourceNamesSubscribe) subscribe(name, request.initialResourceVersions[name]);
       // Spontaneous changes of subscription carry no nonce and answer nothing.
       if (request.responseNonce !== '') onAnswer(request.responseNonce, request.errorDetail?.message);
