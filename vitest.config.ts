@@ -26,7 +26,7 @@ export default defineConfig({
           isolate: false,
         },
       },
-      ...(['integration', 'invariants', 'e2e'] as const).map((name) => ({
+      ...(['integration', 'invariants', 'e2e', 'kubernetes'] as const).map((name) => ({
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],

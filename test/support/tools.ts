@@ -2,7 +2,17 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-export type ToolName = 'envoy' | 'nats-server';
+const goTools = [
+  'etcd',
+  'helm',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubectl',
+  'kubelet',
+] as const;
+
+export type ToolName = 'envoy' | 'nats-server' | (typeof goTools)[number];
 
 export const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -14,7 +24,11 @@ export type Found = { path: string; missing?: undefined } | { path?: undefined; 
 /** Path of a tool, or a sentence that says what to do. */
 export function findTool(name: ToolName): Found {
   const path = `${repositoryRoot}.tools/bin/${name}`;
-  return existsSync(path) ? { path } : { missing: `${name} is not installed: run make tools` };
+  return existsSync(path) ? { path } : { missing: `${name} is not installed: run make ${targetOf(name)}` };
+}
+
+function targetOf(name: ToolName): string {
+  return goTools.some((tool) => tool === name) ? 'tools-kubernetes' : 'tools';
 }
 
 /** Path of a tool; throws the same sentence. */
