@@ -24,6 +24,8 @@ export default defineConfig({
           exclude: ['**/node_modules/**'],
           // Modules hold no state, so files share them: 40 % less work than a fresh set for each.
           isolate: false,
+          // What takes a second here takes ten beside other work: only what hangs should fail.
+          testTimeout: 60_000,
         },
       },
       ...(['integration', 'invariants', 'e2e', 'kubernetes'] as const).map((name) => ({

@@ -151,7 +151,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     const possible: Decision[] = [];
     problems.clear();
     for (const decision of inForce.values()) {
-      const problem = whyUnprogrammable(decision, apis);
+      const problem = whyUnprogrammable(decision, apis) ?? (options.ja4 ? undefined : whyNotByJa4(decision));
       if (problem) problems.set(decision.id, problem);
       else possible.push(decision);
     }
@@ -324,6 +324,12 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     }
     return undefined;
   }
+}
+
+/** Without the state that Envoy would compare, such a decision would be in force and meet nobody. */
+function whyNotByJa4({ match }: Decision): Programmed['problem'] {
+  if (!match.some(({ predicate }) => predicate.case === 'ja4')) return undefined;
+  return { reason: 'BadMatch', message: 'it names a JA4 fingerprint: start with --ja4 where all listeners compute it' };
 }
 
 function asksTheSame(a: Decision, b: Decision): boolean {

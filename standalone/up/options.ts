@@ -16,11 +16,14 @@ export interface UpOptions {
   envoy: 'run' | 'attach';
   envoyBinary?: string;
   listen: string;
+  listenCert?: string;
+  listenKey?: string;
   upstream?: string;
   trustedHops: number;
   jwtIssuer?: string;
   jwtJwks?: string;
   envoyAdmin?: string;
+  ja4?: true;
   storeUrl?: string;
   natsUrl?: string;
   tlsCert?: string;
@@ -60,6 +63,8 @@ export function defineUp(act: (options: UpOptions) => Promise<void>): Command {
     )
     .option('--envoy-binary <path>', 'the Envoy to run; default: .tools/bin/envoy of the checkout, else envoy in PATH')
     .option('--listen <address>', 'with --envoy run: where it takes traffic', '127.0.0.1:10000')
+    .option('--listen-cert <file>', 'with --envoy run: terminate TLS at --listen with this certificate')
+    .option('--listen-key <file>', 'its key')
     .option('--upstream <host:port>', 'with --envoy run: where it sends traffic')
     .addOption(
       new Option('--trusted-hops <n>', 'with --envoy run: proxies in front that append to x-forwarded-for')
@@ -69,6 +74,7 @@ export function defineUp(act: (options: UpOptions) => Promise<void>): Command {
     .option('--jwt-issuer <issuer>', 'with --envoy run: verify bearer tokens of this issuer')
     .option('--jwt-jwks <file>', 'with --envoy run: the key set to verify with')
     .option('--envoy-admin <url>', 'admin interface of an attached Envoy, for completeness')
+    .option('--ja4', 'attached listeners terminate TLS and compute JA4, so that decisions may name it')
     .option('--store-url <url>', 'a ClickHouse server instead of the embedded engine')
     .option('--nats-url <url>', 'a NATS server with JetStream instead of the in-process bus')
     .option('--tls-cert <file>', 'server certificate, needed for listeners beyond loopback')
@@ -123,6 +129,17 @@ export function checkUpOptions(options: UpOptions): void {
   if (options.envoy === 'run' && !options.upstream)
     problems.push('--envoy run: say where traffic goes with --upstream host:port');
   if (options.upstream) collect(() => void parseListenAddress(options.upstream as string, '--upstream'));
+  if (Boolean(options.listenCert) !== Boolean(options.listenKey))
+    problems.push('--listen-cert and --listen-key go together');
+  if (options.envoy === 'run')
+    for (const [flag, value] of [
+      ['--als-listen', options.alsListen],
+      ['--xds-listen', options.xdsListen],
+    ] as const)
+      collect(() => {
+        if (!parseListenAddress(value, flag).loopback)
+          throw new Error(`${flag}: the Envoy that --envoy run starts is on this host; keep ${value} on loopback`);
+      });
   if (Boolean(options.jwtIssuer) !== Boolean(options.jwtJwks)) problems.push('--jwt-issuer and --jwt-jwks go together');
   for (const [flag, value, most] of [
     ['--workers', options.workers, 64],

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { type Analyzer, startAnalyzer } from '@picket/analyzer/analyzer.ts';
@@ -16,7 +16,7 @@ import { watchReviews } from '@picket/analyzer/publish/reviews.ts';
 import { createCheckpoints } from '@picket/analyzer/replay/checkpoint.ts';
 import { createStoreWriter } from '@picket/analyzer/store/writer.ts';
 import { objectSchemas } from '@picket/crds/validate.ts';
-import { ingressStatPrefix } from '@picket/operator/envoy/render/listener.ts';
+import { ingressStatPrefix, maxFlowBodyBytes } from '@picket/operator/envoy/render/listener.ts';
 import { type Operator, startOperator } from '@picket/operator/operator.ts';
 import { type Bus, BusError } from '@picket/runtime/bus/bus.ts';
 import { createMemoryBus } from '@picket/runtime/bus/memory-bus.ts';
@@ -43,7 +43,6 @@ import { openStore } from './store.ts';
 
 const checkpointIntervalMs = 30_000;
 const drainMs = 10_000;
-const maxFlowBodyBytes = 64 * 1024;
 
 /** Runs until a signal asks it to stop; resolves when everything is drained. */
 export async function up(options: UpOptions, host: Host): Promise<void> {
@@ -97,6 +96,9 @@ async function compose(
   const data = (...parts: string[]): string => join(options.data, ...parts);
   await requireFolder(options.manifests);
   const tls = tlsFiles(options);
+  requireListenPair(options);
+  // The Envoy that Picket runs speaks to it on loopback in plain text.
+  const fleetTls = options.envoy === 'run' ? undefined : tls;
   // Before anything is opened: who made a mistake should not wait for an engine to start.
   for (const flag of ['alsListen', 'xdsListen', 'adminListen'] as const)
     if (!options[flag].startsWith('unix:')) await checkPortFree(endpointOf(options[flag]), listenFlags[flag]);
@@ -219,9 +221,17 @@ async function compose(
     random: host.random,
     listen: xds,
     fleet: options.fleet,
+    ja4: options.ja4 === true || options.listenCert !== undefined,
     metrics: metrics.fleet,
-    ...(tls
-      ? { tls: { certificateFile: tls.certificateFile, keyFile: tls.privateKeyFile, clientCaFile: tls.clientCaFile } }
+    ...(fleetTls
+      ? {
+          tls: {
+            certificateFile: fleetTls.certificateFile,
+            keyFile: fleetTls.privateKeyFile,
+            clientCaFile: fleetTls.clientCaFile,
+            allowedNames: [options.fleet],
+          },
+        }
       : {}),
   });
   late.operator = serving;
@@ -245,7 +255,7 @@ async function compose(
 
   const listening = await startAlsServer({
     listen: options.alsListen,
-    ...(tls ? { tls: { ...tls, fleets: { [options.fleet]: [options.fleet] } } } : {}),
+    ...(fleetTls ? { tls: { ...fleetTls, fleets: { [options.fleet]: [options.fleet] } } } : {}),
     onRecord(record, stream) {
       const duration = Number.isNaN(record.durationMs) ? 0 : record.durationMs;
       completeness.seen({ node: stream.nodeId, prefix: stream.logName }, record.startedAtMs + duration);
@@ -278,6 +288,9 @@ async function compose(
           trustedHops: options.trustedHops,
           shapeHeaders,
           maxFlowBodyBytes,
+          ...(options.listenCert && options.listenKey
+            ? { tls: { certificateFile: resolve(options.listenCert), keyFile: resolve(options.listenKey) } }
+            : {}),
           ...(options.jwtIssuer && options.jwtJwks
             ? { jwt: { issuer: options.jwtIssuer, jwksFile: options.jwtJwks } }
             : {}),
@@ -322,6 +335,20 @@ function tlsFiles({ tlsCert, tlsKey, tlsCa }: UpOptions): TlsFiles | undefined {
     );
   }
   return { certificateFile: tlsCert, privateKeyFile: tlsKey, clientCaFile: tlsCa };
+}
+
+/** @throws PicketError InvalidConfig that names the files: Envoy would only say that it does not start */
+function requireListenPair({ listenCert, listenKey }: UpOptions): void {
+  if (!listenCert || !listenKey) return;
+  try {
+    createSecureContext({ cert: readFileSync(listenCert), key: readFileSync(listenKey) });
+  } catch (error) {
+    throw new PicketError(
+      'InvalidConfig',
+      `--listen-cert ${listenCert} and --listen-key ${listenKey} cannot be used: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
 }
 
 /** @throws PicketError Unavailable or Unsupported */

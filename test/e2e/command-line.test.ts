@@ -150,6 +150,34 @@ describe('picket up refuses to start', () => {
   });
 });
 
+describe('picket envoy', () => {
+  const envoy = (...args: string[]) => runPicket(['envoy', ...args, '--manifests', folder], { cwd: scratch });
+
+  test('tells every wrong flag at once', async () => {
+    const { code, err, out } = await envoy(
+      ...['bootstrap', '--upstream', 'nowhere', '--trusted-hops', 'x', '--jwt-issuer', 'me', '--listen-key', 'k'],
+      ...['--tls-cert', 'c', '--als', 'unix:/x'],
+    );
+    expect(code).toBe(3);
+    for (const word of ['--upstream', '--trusted-hops', '--jwt-jwks', '--listen-cert', '--tls-ca', '--als'])
+      expect(err).toContain(word);
+    expect(out).toBe('');
+    const unnamed = await envoy('snippet', '--tls-cert', 'c', '--tls-key', 'k', '--tls-ca', 'a', '--xds', '10.0.0.1:1');
+    expect(unnamed.code).toBe(3);
+    expect(unnamed.err).toContain('--tls-name');
+  });
+
+  test('prints mutual TLS to Picket, with files where they are', async () => {
+    const { out } = await envoy(
+      ...['snippet', '--tls-cert', '/etc/envoy.crt', '--tls-key', 'envoy.key', '--tls-ca', 'ca.crt'],
+      ...['--xds', 'picket.internal:1', '--als', 'picket.internal:2', '--stat-prefix', 'edge'],
+    );
+    for (const word of ['filename: /etc/envoy.crt', `filename: ${join(scratch, 'envoy.key')}`, 'sni: picket.internal'])
+      expect(out.split(word)).toHaveLength(3);
+    expect(out).toContain('log_name: edge');
+  });
+});
+
 test('picket risk says when nothing runs', async () => {
   for (const args of [['status'], ['top'], ['explain', 'x'], ['review', 'x', '--benign']]) {
     const { code, err } = await runPicket(['risk', ...args, '--admin', 'http://127.0.0.1:9']);

@@ -1,21 +1,17 @@
 /** Listeners beyond loopback: mutual TLS for access logs, filters and the admin port, with a real Envoy on the other side. */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { renderPicketCluster } from '@picket/operator/envoy/render/clusters.ts';
-import { alsCluster, xdsCluster } from '@picket/operator/envoy/render/names.ts';
 import { type Envoy, startEnvoy } from '../support/envoy.ts';
 import { freePicketPorts, launchPicket, type Picket, type PicketStatus, runPicket } from '../support/picket.ts';
 import { waitFor } from '../support/processes.ts';
+import { createPki, missingOpenssl } from '../support/pki.ts';
 import { findTool } from '../support/tools.ts';
 import { answered, createStage, type Stage, stuff } from './stage.ts';
 
-const missing =
-  findTool('envoy').missing ??
-  (spawnSync('openssl', ['version']).status === 0 ? undefined : 'openssl is not installed');
+const missing = findTool('envoy').missing ?? missingOpenssl;
 
 describe.skipIf(missing !== undefined)(`picket up beyond loopback${missing ? ` (${missing})` : ''}`, () => {
   const folder = mkdtempSync(join(tmpdir(), 'picket-mtls-'));
@@ -25,26 +21,10 @@ describe.skipIf(missing !== undefined)(`picket up beyond loopback${missing ? ` (
   let envoy: Envoy;
 
   beforeAll(async () => {
-    openssl(
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      '/CN=ca',
-      '-keyout',
-      file('ca.key'),
-      '-out',
-      file('ca.crt'),
-    );
-    issue('picket', 'DNS:picket,IP:127.0.0.1');
-    issue('envoy', 'DNS:standalone');
-    issue('person', 'DNS:person');
+    const pki = createPki(folder);
+    pki.issue('picket', 'DNS:picket', 'IP:127.0.0.1');
+    pki.issue('envoy', 'DNS:standalone');
+    pki.issue('person', 'DNS:person');
     stage = await createStage();
     const ports = await freePicketPorts();
     const tls = ['--tls-cert', file('picket.crt'), '--tls-key', file('picket.key'), '--tls-ca', file('ca.crt')];
@@ -62,27 +42,14 @@ describe.skipIf(missing !== undefined)(`picket up beyond loopback${missing ? ` (
       process: picket.process,
     });
     const printed = await runPicket([
-      ...['envoy', 'bootstrap', '--manifests', stage.manifests, '-o', 'json'],
+      ...['envoy', 'bootstrap', '--manifests', stage.manifests],
       ...['--upstream', `127.0.0.1:${stage.upstreamPort}`, '--listen', `127.0.0.1:${ports.traffic}`],
       ...['--als', `127.0.0.1:${ports.als}`, '--xds', `127.0.0.1:${ports.xds}`, '--envoy-admin', '127.0.0.1:0'],
+      ...['--tls-cert', file('envoy.crt'), '--tls-key', file('envoy.key'), '--tls-ca', file('ca.crt')],
+      ...['--tls-name', 'picket'],
     ]);
-    const bootstrap = JSON.parse(printed.out) as { staticResources: { clusters: { name: string }[] } };
-    const client = {
-      caFile: file('ca.crt'),
-      certificateFile: file('envoy.crt'),
-      keyFile: file('envoy.key'),
-      serverName: 'picket',
-    };
-    bootstrap.staticResources.clusters = bootstrap.staticResources.clusters.map((cluster) =>
-      cluster.name === alsCluster || cluster.name === xdsCluster
-        ? (renderPicketCluster(
-            cluster.name,
-            { host: '127.0.0.1', port: cluster.name === alsCluster ? ports.als : ports.xds },
-            client,
-          ) as { name: string })
-        : cluster,
-    );
-    envoy = await startEnvoy({ bootstrap });
+    expect(printed.err).toBe('');
+    envoy = await startEnvoy({ bootstrap: printed.out });
     await waitFor('Envoy connected', async () =>
       (await status())?.envoys?.some((e) => e.connected) ? true : undefined,
     );
@@ -93,45 +60,6 @@ describe.skipIf(missing !== undefined)(`picket up beyond loopback${missing ? ` (
     await stage?.close();
     rmSync(folder, { recursive: true, force: true });
   });
-
-  function openssl(...args: string[]): void {
-    execFileSync('openssl', args, { stdio: 'pipe' });
-  }
-
-  function issue(name: string, names: string): void {
-    openssl(
-      'req',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-subj',
-      `/CN=${name}`,
-      '-keyout',
-      file(`${name}.key`),
-      '-out',
-      file(`${name}.csr`),
-    );
-    writeFileSync(file(`${name}.ext`), `subjectAltName=${names}\n`);
-    openssl(
-      'x509',
-      '-req',
-      '-in',
-      file(`${name}.csr`),
-      '-CA',
-      file('ca.crt'),
-      '-CAkey',
-      file('ca.key'),
-      '-CAcreateserial',
-      '-days',
-      '2',
-      '-extfile',
-      file(`${name}.ext`),
-      '-out',
-      file(`${name}.crt`),
-    );
-  }
 
   /** `undefined` when the connection is refused. */
   function ask(path: string, certificate: string | undefined): Promise<string | undefined> {

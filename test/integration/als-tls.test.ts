@@ -1,5 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,12 +11,12 @@ import { accessLogService } from '@picket/proto/services/access-log.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
 import { createLedger } from '@picket/runtime/ledger.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPki, missingOpenssl } from '../support/pki.ts';
 
 const Client = makeGenericClientConstructor(accessLogService, 'AccessLogService');
 type OpenStream = (done: (error: ServiceError | null) => void) => ClientWritableStream<Buffer>;
-const openssl = spawnSync('openssl', ['version']).status === 0;
 
-describe.skipIf(!openssl)('the access log listener beyond loopback (needs openssl)', () => {
+describe.skipIf(missingOpenssl !== undefined)('the access log listener beyond loopback (needs openssl)', () => {
   const folder = mkdtempSync(join(tmpdir(), 'picket-tls-'));
   const file = (name: string) => join(folder, name);
   const ledger = createLedger();
@@ -27,13 +26,13 @@ describe.skipIf(!openssl)('the access log listener beyond loopback (needs openss
   let server: AlsServer;
 
   beforeAll(async () => {
-    issueAuthority();
-    issue('server-1', 'DNS:localhost');
-    issue('server-2', 'DNS:localhost');
-    issue('edge', 'URI:spiffe://example.com/ns/edge/sa/envoy');
+    const pki = createPki(folder);
+    pki.issue('server-1', 'DNS:localhost');
+    pki.issue('server-2', 'DNS:localhost');
+    pki.issue('edge', 'URI:spiffe://example.com/ns/edge/sa/envoy');
     // One name that holds another: must not be read as two.
-    issue('sly', 'URI:urn:x, URI:spiffe://example.com/ns/edge/sa/envoy, y');
-    issue('stranger', 'DNS:stranger.example.com');
+    pki.issue('sly', 'URI:urn:x, URI:spiffe://example.com/ns/edge/sa/envoy, y');
+    pki.issue('stranger', 'DNS:stranger.example.com');
     present('server-1');
     server = await startAlsServer({
       listen: '0.0.0.0:0',
@@ -61,66 +60,6 @@ describe.skipIf(!openssl)('the access log listener beyond loopback (needs openss
     await server?.close();
     rmSync(folder, { recursive: true, force: true });
   });
-
-  function run(...args: string[]) {
-    execFileSync('openssl', args, { stdio: 'pipe', cwd: folder });
-  }
-
-  function issueAuthority() {
-    run(
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '1',
-      '-subj',
-      '/CN=ca',
-      '-keyout',
-      'ca.key',
-      '-out',
-      'ca.crt',
-    );
-  }
-
-  function issue(name: string, san: string) {
-    const [kind, value] = [san.slice(0, 3), san.slice(4)];
-    writeFileSync(file(`${name}.ext`), `subjectAltName=@names\n[names]\n${kind}.1 = ${value}\n`);
-    run(
-      'req',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-subj',
-      `/CN=${name}`,
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.csr`,
-    );
-    run(
-      'x509',
-      '-req',
-      '-in',
-      `${name}.csr`,
-      '-CA',
-      'ca.crt',
-      '-CAkey',
-      'ca.key',
-      '-CAcreateserial',
-      '-days',
-      '1',
-      '-extfile',
-      `${name}.ext`,
-      '-out',
-      `${name}.crt`,
-    );
-  }
 
   /** Puts a pair where the server looks for its own. */
   function present(name: string) {

@@ -1,20 +1,23 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromBinary, type JsonObject } from '@bufbuild/protobuf';
 import { Server, ServerCredentials, type ServerReadableStream } from '@grpc/grpc-js';
-import { renderBootstrap, renderRoutesFile } from '@picket/operator/envoy/render/bootstrap.ts';
+import { renderRoutesFile } from '@picket/operator/envoy/render/bootstrap.ts';
 import { renderSnippet } from '@picket/operator/envoy/render/snippet.ts';
 import { toYaml } from '@picket/operator/envoy/render/yaml.ts';
 import type { HTTPAccessLogEntry } from '@picket/proto/gen/envoy/data/accesslog/v3/accesslog_pb.js';
 import { StreamAccessLogsMessageSchema } from '@picket/proto/gen/envoy/service/accesslog/v3/als_pb.js';
 import { Action, PrincipalKind, PrincipalRuleSchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { create } from '@bufbuild/protobuf';
+import { JA4_CUSTOM_TAG } from '@picket/proto/access-log.ts';
 import { accessLogService } from '@picket/proto/services/access-log.ts';
 import { afterEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { createPki, missingOpenssl } from '../support/pki.ts';
 import { requireTool } from '../support/tools.ts';
 import {
   bootstrapFor,
@@ -165,11 +168,13 @@ describe('what Envoy reports, and configuration that people use', () => {
     cleanups.push(() => application.close());
     const endpoint = { host: '127.0.0.1', port: portOf(application) };
     const snippet = renderSnippet(shopPolicies(), {
+      node: 'own-1',
+      statPrefix: 'own',
       fleet: fleetName,
       xds: endpoint,
       als: endpoint,
       shapeHeaders: ['accept'],
-      ja4: false,
+      ja4: true,
     });
     const parts = parse(snippet.replaceAll('your-cluster', 'upstream')) as Record<string, unknown[]> & { node: object };
     const router = {
@@ -187,6 +192,7 @@ describe('what Envoy reports, and configuration that people use', () => {
           {
             name: 'own',
             address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
+            listener_filters: parts['listener_filters'],
             filter_chains: [
               {
                 filters: [
@@ -198,6 +204,7 @@ describe('what Envoy reports, and configuration that people use', () => {
                       stat_prefix: 'own',
                       use_remote_address: true,
                       access_log: parts['access_log'],
+                      access_log_options: parts['access_log_options'],
                       http_filters: [...(parts['http_filters'] ?? []), router],
                       route_config: {
                         virtual_hosts: [{ name: 'all', domains: ['*'], routes: parts['routes'] }],
@@ -220,35 +227,50 @@ describe('what Envoy reports, and configuration that people use', () => {
     return execFileSync(requireTool('envoy'), ['--mode', 'validate', '-c', path, '-l', 'error'], { encoding: 'utf8' });
   }
 
-  test('a listener with TLS computes fingerprints and its bootstrap is valid', () => {
-    const folder = temporary();
-    const certificateFile = join(folder, 'cert.pem');
-    const keyFile = join(folder, 'key.pem');
-    execFileSync('openssl', [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-      ...['-subj', '/CN=localhost', '-keyout', keyFile, '-out', certificateFile],
-    ]);
-    const picketTls = { caFile: certificateFile, certificateFile, keyFile, serverName: 'picket' };
-    const loopback = (port: number) => ({ host: '127.0.0.1', port });
-    const bootstrap = renderBootstrap(shopPolicies(), {
-      node: 'envoy-1',
-      fleet: fleetName,
-      admin: loopback(0),
-      upstream: { host: 'localhost', port: 8_081 },
-      xds: loopback(18_000),
-      als: loopback(18_001),
-      picketTls,
-      listener: {
-        address: loopback(0),
-        logName: 'shop',
-        trustedHops: 0,
-        tls: { certificateFile, keyFile },
-        shapeHeaders: [],
-        maxFlowBodyBytes: 65_536,
-      },
-    });
-    const path = join(folder, 'envoy.yaml');
-    writeFileSync(path, toYaml(bootstrap));
-    expect(validate(path)).toContain('OK');
-  });
+  test.skipIf(missingOpenssl !== undefined)(
+    'a listener with TLS computes fingerprints, reports them, and refuses by them',
+    async () => {
+      const collector = await startCollector();
+      const site = createPki(temporary()).issue('site', 'DNS:shop.example');
+      const stage = await startStage({
+        fleet: { ja4: true },
+        bootstrap: { als: { host: '127.0.0.1', port: collector.port } },
+        listener: { tls: { certificateFile: site.certificate, keyFile: site.key } },
+      });
+      cleanups.push(() => stage.stop());
+      const port = await stage.envoy.listenerPort('ingress');
+      /** Whoever offers other ciphers has another fingerprint. */
+      const get = (ciphers: string): Promise<number> =>
+        new Promise((resolve, reject) => {
+          const headers = { host: 'shop.example' };
+          const call = request(
+            { host: '127.0.0.1', port, path: '/orders/1', headers, ciphers, rejectUnauthorized: false, agent: false },
+            (reply) => {
+              reply.resume();
+              reply.on('end', () => resolve(reply.statusCode ?? 0));
+            },
+          );
+          call.on('error', reject);
+          call.end();
+        });
+      const person = 'TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256';
+      const bot = 'TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305';
+      expect([await get(person), await get(bot)]).toEqual([200, 200]);
+      await expect.poll(() => collector.entries.length).toBe(2);
+      const fingerprints = collector.entries.map((entry) => entry.commonProperties?.customTags[JA4_CUSTOM_TAG] ?? '');
+      for (const fingerprint of fingerprints) expect(fingerprint).toMatch(/^t13d\d{4}\w\w_[0-9a-f]{12}_[0-9a-f]{12}$/);
+      expect(new Set(fingerprints).size).toBe(2);
+      for (const { commonProperties } of collector.entries)
+        expect(commonProperties?.tlsProperties?.ja3Fingerprint).toMatch(/^[0-9a-f]{32}$/);
+
+      const denial = decision({
+        id: 'dec-ja4',
+        kind: PrincipalKind.CAMPAIGN,
+        match: [{ case: 'ja4', value: fingerprints[1] ?? '' }],
+      });
+      await stage.decide(denial);
+      await stage.programmed(denial);
+      expect([await get(person), await get(bot)]).toEqual([200, 403]);
+    },
+  );
 });

@@ -5,6 +5,15 @@ import { alsCluster, ja4State } from './names.ts';
 /** Headers of responses that tell outcomes apart when a flow declares none. */
 const outcomeHeaders = ['content-type', 'location', 'set-cookie'];
 
+/**
+ * Of the connection manager: a request that takes longer reports on itself this often, a tunnel when it opens. An entry
+ * when any request begins (`flushAccessLogOnNewRequest`) would double the entries of all, so it is left off.
+ */
+export const accessLogOptions: Json = {
+  accessLogFlushInterval: '10s',
+  flushLogOnTunnelSuccessfullyEstablished: true,
+};
+
 /** Request and response headers that the analyzer needs to see for these policies. */
 export function loggedHeaders(
   policies: readonly CompiledPolicy[],

@@ -5,7 +5,7 @@ export interface Endpoint {
   port: number;
 }
 
-/** Files of a mutual TLS client; Envoy reads them anew when the folder changes. */
+/** Files of a mutual TLS client. Envoy reads them at its start: certificates that rotate need a secret of your own (SDS). */
 export interface ClientTls {
   caFile: string;
   certificateFile: string;

@@ -1,5 +1,5 @@
 import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
-import { loggedHeaders, renderAccessLog } from './access-log.ts';
+import { accessLogOptions, loggedHeaders, renderAccessLog } from './access-log.ts';
 import { type Endpoint, socketAddress } from './clusters.ts';
 import { renderFlowFilter } from './flow-facts.ts';
 import type { Json } from './matcher.ts';
@@ -36,6 +36,9 @@ export interface ListenerOptions {
   routesFile?: string;
 }
 
+/** What printed and supervised listeners buffer at most. */
+export const maxFlowBodyBytes = 64 * 1024;
+
 /** Statistics prefix of the connection manager; completeness is counted against `http.<prefix>.downstream_rq_completed`. */
 export const ingressStatPrefix = 'picket_ingress';
 
@@ -69,6 +72,7 @@ function renderConnectionManager(policies: readonly CompiledPolicy[], options: L
     statPrefix: ingressStatPrefix,
     useRemoteAddress: true,
     xffNumTrustedHops: options.trustedHops,
+    accessLogOptions,
     normalizePath: true,
     mergeSlashes: true,
     accessLog: [
@@ -127,7 +131,8 @@ function jwtAuthn(jwt: JwtProvider): Json {
   };
 }
 
-const tlsInspector: Json = {
+/** Reads the client's first message for its fingerprints, on listeners that terminate TLS. */
+export const tlsInspector: Json = {
   name: 'envoy.filters.listener.tls_inspector',
   typedConfig: {
     '@type': 'type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector',

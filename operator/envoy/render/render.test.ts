@@ -138,6 +138,8 @@ describe('rendering', () => {
 
   test('the snippet is the same in parts, with comments', async () => {
     const snippet = renderSnippet(policies, {
+      node: 'envoy-1',
+      statPrefix: 'ingress_http',
       fleet: 'shop',
       xds: bootstrapOptions.xds,
       als: bootstrapOptions.als,
