@@ -9,13 +9,8 @@ import {
   CompiledPolicySchema,
   type PrincipalKind,
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
-import {
-  type Coordinator,
-  type CoordinatorOutput,
-  type CoordinatorState,
-  createCoordinator,
-  type DecisionChange,
-} from './decide/coordinator.ts';
+import type { CoordinatorOutput, DecisionChange } from './decide/coordinator-output.ts';
+import { type Coordinator, type CoordinatorState, createCoordinator } from './decide/coordinator.ts';
 import type { MatchRecord, MatchValues } from './decide/match.ts';
 import { type ClosedTick, createEngine, type Engine, type EngineState } from './engine/engine.ts';
 import type { Sighting } from './engine/sighting.ts';
@@ -121,7 +116,7 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
       orphans = orphans.filter((decision) => decision.api !== api);
     } else if (input.kind === 'policyDeleted') {
       const coordinator = coordinators.get(input.api);
-      if (coordinator) add(outcome, coordinator.retire(at));
+      if (coordinator) add(outcome, coordinator.retire());
       coordinators.delete(input.api);
       policies.delete(input.api);
       apiNames.delete(apiIdOf(input.api).lo);
@@ -150,8 +145,8 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
 
   const sampleIds = (states: readonly CoordinatorState[]): [number, string][] => {
     const ids = new Map<number, string>();
-    for (const { risks } of states)
-      for (const [, risk] of risks)
+    for (const { suspects } of states)
+      for (const [, risk] of suspects.risks)
         for (const { finding } of risk.findings.values())
           for (const seq of finding.sampleSeqs) {
             const id = engine.lastSeq - seq < rememberedIds ? requestIds[seq & (rememberedIds - 1)] : '';

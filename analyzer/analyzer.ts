@@ -3,20 +3,21 @@
  * to the store, the bus and the object store. Everything slow is behind bounded buffers; nothing here waits for it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { type Decision, DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
+import { create, fromBinary } from '@bufbuild/protobuf';
+import { DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import {
   type CompiledPolicy,
   CompiledPolicySchema,
   PrincipalKind,
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
-import { Bucket, decisionKey, parseApiName } from '@picket/proto/subjects.ts';
-import type { Bus, Bucket as BusBucket } from '@picket/runtime/bus/bus.ts';
+import { Bucket } from '@picket/proto/subjects.ts';
+import type { Bus } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
 import type { Ledger } from '@picket/runtime/ledger.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import { type AnalysisOutcome, createAnalysis, type Disposition } from './analysis.ts';
-import type { Coordinator, DecisionChange, DecisionEvent } from './decide/coordinator.ts';
+import { createApiFigures } from './api-figures.ts';
+import type { CoordinatorActivity } from './decide/coordinator.ts';
 import type { MatchValues } from './decide/match.ts';
 import type { ClosedTick } from './engine/engine.ts';
 import type { Usage } from './engine/partition.ts';
@@ -27,26 +28,26 @@ import { ValueKind } from './identify/pseudonym.ts';
 import type { AccessRecord } from './ingest/access-record.ts';
 import { createSourceClocks, type SourceClock } from './ingest/clock-skew.ts';
 import { createIntake } from './intake.ts';
-import { F, methods, type ObservationBatch } from './observation.ts';
+import type { ObservationBatch } from './observation.ts';
 import { createOperationRegistry } from './operations/registry.ts';
 import { apiIdOf } from './operations/template.ts';
 import { watchPolicies } from './policy-watch.ts';
 import { createDecisionSender } from './publish/decision-sender.ts';
+import { createOutcomeSender, nothingTold, type OutcomeMetrics } from './publish/outcome-sender.ts';
 import type { Publisher } from './publish/publisher.ts';
-import { apiConditions, apiStatus, policyActivity, type StatusView, withinSafety } from './publish/api-status.ts';
-import { createTraffic, type Traffic } from './publish/traffic.ts';
+import type { StatusView } from './publish/api-status.ts';
+import { readSentDecisions } from './publish/sent-decisions.ts';
+import { reportStatus } from './publish/status-report.ts';
 import type { Checkpoints } from './replay/checkpoint.ts';
 import { answerToRow, inputToRow } from './replay/rerun.ts';
 import { type Restored, restore } from './replay/restore.ts';
-import type { Store, Told } from './store/store.ts';
+import type { Store } from './store/store.ts';
 import type { StoreWriter } from './store/writer.ts';
-import type { DetectorId, Verdict } from './verdict.ts';
+import { createTickLoop } from './tick-loop.ts';
+import type { Verdict } from './verdict.ts';
 
-/** What is only seen in passing; everything else can be asked for. */
-export interface AnalyzerMetrics {
+export interface AnalyzerMetrics extends OutcomeMetrics {
   tickTook(durationMs: number): void;
-  finding(detector: DetectorId): void;
-  decision(event: DecisionEvent): void;
 }
 
 export interface AnalyzerOptions {
@@ -68,7 +69,7 @@ export interface AnalyzerOptions {
 }
 
 export interface ApiView extends StatusView {
-  activity: ReturnType<Coordinator['activity']>;
+  activity: CoordinatorActivity;
 }
 
 export interface Analyzer {
@@ -100,13 +101,15 @@ export interface Analyzer {
 }
 
 const tickPollMs = 40;
-/** A tick that runs, or a request that waits for one, this long is stuck. */
-const stuckMs = 30_000;
 /** Reviews remembered, so that those still on their objects are not taken for new ones at a start. */
 const maxReviewed = 10_000;
 const statusIntervalMs = 5_000;
 /** A checkpoint waits this long for the rows behind it; then it is written ahead of them, for the store may be dead. */
 const storeWaitMs = 5_000;
+const noActivity: CoordinatorActivity = {
+  ...{ acting: 0, wouldAct: 0, suppressed: 0, eased: 0 },
+  ...{ risks: 0, evicted: 0, displaced: 0 },
+};
 
 export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer> {
   const { bus, clock, ledger, log, metrics, publisher, store, writer, checkpoints } = options;
@@ -118,64 +121,35 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     ledger,
     onInvalidCidr: (api, text) => log.warn('prefix in a list is none', { api, text }),
   });
+  const decisions = await bus.bucket(Bucket.decisions);
+  const sentBefore = await readSentDecisions(decisions, (key, error) =>
+    log.error('decision on the bus cannot be read and is left out', { key, error }),
+  );
+  const sender = createDecisionSender({ bucket: decisions, clock, ledger, log });
+  const emit = createOutcomeSender({ writer, publisher, decisions: sender, clock, metrics });
   const valuesOf = (api: string): MatchValues => ({
     keyOf: (kind, pseudonym) => identifier.matchKey(api, kind as ValueKind, low(pseudonym), high(pseudonym)),
     traitOf: (trait, pseudonym) =>
       options.escrow.reveal(trait === 'ja4' ? ValueKind.Ja4 : ValueKind.UserAgent, low(pseudonym), high(pseudonym))
         ?.value,
-    matchInForce: (kind, pseudonym) => sentBefore.get(`${api} ${kind}:${pseudonym}`)?.match,
+    matchInForce: (kind, pseudonym) => sentBefore.match(api, kind, pseudonym),
   });
   const clocks = createSourceClocks();
+  const figures = createApiFigures(registry);
   const policies = new Map<string, CompiledPolicy>();
-  const apiNames = new Map<number, string>();
-  const traffic = new Map<number, Traffic>();
-  const counts = new Map<number, number>();
   /** Reviews that took effect or wait for the next tick. */
   const reviewed = new Map<string, Disposition>();
-  const decisions = await bus.bucket(Bucket.decisions);
-  const sender = createDecisionSender({ bucket: decisions, clock, ledger, log });
-  const sentBefore = await readDecisions(decisions, (key, error) =>
-    log.error('decision on the bus cannot be read and is left out', { key, error }),
-  );
   let lastCheckpointAt = clock.now();
   let lastTickAt = 0;
-  let running: Promise<void> = Promise.resolve();
-  let queued = 0;
   let closing = false;
   let isLive = false;
-  /** By the monotonic clock; undefined = none does. */
-  let runningSince: number | undefined;
-  let openSince: number | undefined;
-  let failure: Error | undefined;
-  let fail: (error: Error) => void = () => {};
-  const failed = new Promise<Error>((resolve) => {
-    fail = resolve;
-  });
   let writing: Promise<void> | undefined;
   /** Records of the open tick that were stored before a restart. */
   let storedOpen = 0;
 
-  const describing = { api: '', method: '', template: '' };
-  const describe = (batch: { u32: Uint32Array }, index: number): typeof describing => {
-    const base = index * 64;
-    const found = registry.byId(batch.u32[base + F.operation] as number, batch.u32[base + F.operation + 1] as number);
-    describing.api = apiNames.get(batch.u32[base + F.api] as number) ?? '';
-    describing.method = methods[(batch.u32[base + F.kinds] as number) & 0xff] ?? 'OTHER';
-    describing.template = found?.operation.template ?? '';
-    return describing;
-  };
-
   const observe = (batch: ObservationBatch, base: number): void => {
-    openSince ??= clock.elapsed();
-    const api = batch.u32[base + F.api] as number;
-    counts.set(api, (counts.get(api) ?? 0) + 1);
-    traffic
-      .get(api)
-      ?.add(
-        batch.f64[(base + F.eventAt) >> 1] as number,
-        batch.u32[base + F.status] as number,
-        batch.f64[(base + F.durationMs) >> 1] as number,
-      );
+    loop.waits();
+    figures.observe(batch, base);
   };
 
   /** Follows what took effect, at a tick or when it is caught up with. */
@@ -183,8 +157,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     for (const input of outcome.inputs) {
       if (input.kind === 'review') remember(input.verdict, input.disposition);
       if (input.kind !== 'policyDeleted' || policies.has(input.api)) continue;
-      const hash = apiIdOf(input.api).lo;
-      for (const known of [counts, traffic, apiNames]) known.delete(hash);
+      figures.forget(input.api);
       publisher.forget(input.api);
     }
   };
@@ -196,91 +169,32 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
 
   const enter = (policy: CompiledPolicy): void => {
     policies.set(policy.api, policy);
-    const hash = apiIdOf(policy.api).lo;
-    apiNames.set(hash, policy.api);
-    if (!traffic.has(hash)) traffic.set(hash, createTraffic());
+    figures.enter(policy);
   };
 
   const close = (at: number): ClosedTick => {
     const closed = analysis.closeTick(at);
     intake.closed(at);
-    openSince = undefined;
-    if (closed.batch.length > storedOpen) writer.observations(closed.batch, storedOpen, closed.batch.length, describe);
+    const { batch } = closed;
+    if (batch.length > storedOpen) writer.observations(batch, storedOpen, batch.length, figures.describe);
     storedOpen = 0;
     return closed;
   };
 
   const run = async (closed: ClosedTick): Promise<void> => {
     const started = clock.elapsed();
-    runningSince = started;
     const outcome = await analysis.run(closed);
-    runningSince = undefined;
     metrics.tickTook(clock.elapsed() - started);
     lastTickAt = outcome.at;
-    for (const input of outcome.inputs) writer.input({ seq: outcome.lastSeq, at: outcome.at, ...inputToRow(input) });
-    for (const answer of outcome.answers)
-      writer.input({ seq: outcome.lastSeq, at: outcome.at, ...answerToRow(answer) });
-    writer.tick({ tick: outcome.tick, at: outcome.at, lastSeq: outcome.lastSeq });
+    const { lastSeq: seq, at } = outcome;
+    for (const input of outcome.inputs) writer.input({ seq, at, ...inputToRow(input) });
+    for (const answer of outcome.answers) writer.input({ seq, at, ...answerToRow(answer) });
+    writer.tick({ tick: outcome.tick, at, lastSeq: seq });
     follow(outcome);
-    emit(outcome, { findingTick: 0, verdictTick: 0, decisionAt: 0 });
+    emit(outcome, nothingTold);
     if (!writing && clock.now() - lastCheckpointAt >= options.checkpointIntervalMs) await checkpoint();
   };
-
-  /** Sends what a tick led to where it has not been told before: while catching up, most of it has been. */
-  const emit = (outcome: AnalysisOutcome, told: Told): void => {
-    if (outcome.tick > told.findingTick)
-      for (const finding of outcome.findings) {
-        writer.finding(finding);
-        metrics.finding(finding.detector);
-      }
-    for (const verdict of outcome.verdicts) {
-      const fresh = outcome.tick > told.verdictTick;
-      if (fresh) writer.verdict(verdict);
-      publisher.verdict(verdict);
-      if (fresh) publisher.event('verdict', verdict.api, verdict.name, `${verdict.name}-${outcome.tick}`, verdict);
-    }
-    // The last word of the tick alone is sent: a decision that replaces another must leave no moment without one.
-    const last = new Map<string, DecisionChange>();
-    for (const change of outcome.decisions) {
-      if (outcome.at > told.decisionAt) recordDecision(change, outcome);
-      if (change.event === 'suppressed') publisher.warn(change.decision.policy, 'SafetyLimit', change.reason);
-      else last.set(keyOfDecision(change.decision), change);
-    }
-    for (const [key, change] of last) send(key, change);
-  };
-
-  const recordDecision = (change: DecisionChange, outcome: AnalysisOutcome): void => {
-    metrics.decision(change.event);
-    const d = change.decision;
-    const row = {
-      id: d.id,
-      at: outcome.at,
-      api: d.api,
-      kind: d.kind as number,
-      pseudonym: d.pseudonym,
-      action: d.action as number,
-      mode: d.mode as number,
-      verdict: d.verdict,
-      policy: d.policy,
-      policyRevision: d.policyRevision,
-      decidedAt: Number(d.decidedAtMs),
-      expiresAt: Number(d.expiresAtMs),
-      evidenceCompleteAt: Number(d.evidenceCompleteAtMs),
-      event: change.event,
-      reason: change.reason,
-    };
-    writer.decision(row);
-    publisher.event('decision', d.api, d.verdict, `${d.id || d.verdict}-${change.event}-${outcome.tick}`, row);
-  };
-
-  const send = (key: string, change: DecisionChange): void => {
-    const d = change.decision;
-    const ttlMs = Number(d.expiresAtMs) - clock.now();
-    const over = change.event === 'lifted' || change.event === 'expired';
-    // Decisions that history alone led to may be over before they are made.
-    if (!over && (ttlMs <= 0 || d.match.length === 0)) return;
-    sender.send(key, over ? undefined : toBinary(DecisionSchema, d), Number(d.expiresAtMs));
-  };
+  const loop = createTickLoop({ clock, log, close, run });
 
   /** Resolves when the state is taken; the file follows when the rows behind it are stored. */
   const checkpoint = async (): Promise<void> => {
@@ -291,7 +205,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       operations: registry.toJSON(),
       identifier: identifier.toJSON(),
       learnedUpTo: Math.max(restored.knownUpTo, intake.latestPast(), 0),
-      counts: [...counts],
+      counts: figures.counts(),
       reviewed: [...reviewed],
     };
     const stored = Promise.race([writer.flush(), delay(storeWaitMs, undefined, { ref: false })]);
@@ -313,7 +227,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     onCheckpoint(found) {
       registry.restore(found.operations);
       identifier.restore(found.identifier);
-      for (const [api, count] of found.counts) counts.set(api, count);
+      figures.restore(found.counts);
       for (const [verdict, disposition] of found.reviewed) remember(verdict, disposition);
       for (const { policy } of found.analysis.coordinators) enter(fromBinary(CompiledPolicySchema, policy));
     },
@@ -351,7 +265,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   );
 
   // What a crash left in force without the rows that led to it: it must be there to be lifted.
-  for (const decision of sentBefore.values()) {
+  for (const decision of sentBefore.all()) {
     const { api, kind, pseudonym } = decision;
     const known = analysis.coordinator(api)?.actedOn() ?? [];
     if (Number(decision.expiresAtMs) > clock.now() && !known.some((k) => k.kind === kind && k.pseudonym === pseudonym))
@@ -363,89 +277,50 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     for (const { kind, pseudonym } of analysis.coordinator(api)?.actedOn() ?? []) {
       const [lo, hi] = [low(pseudonym), high(pseudonym)];
       const held = kind === PrincipalKind.ADDRESS ? identifier.matchKey(api, kind, lo, hi) : undefined;
-      const address = held?.ok ? held.value : addressIn(sentBefore.get(`${api} ${kind}:${pseudonym}`));
+      const address = held?.ok ? held.value : sentBefore.address(api, kind, pseudonym);
       if (identifier.exemptUntil(api, kind as ValueKind, lo, hi, address) > clock.now())
         analysis.input({ kind: 'exemption', api, principal: kind, pseudonym });
     }
   }
 
-  /** Ends the open tick when it is due and none is being run: a slow tick makes the next ones longer, not more. */
-  const step = (): void => {
-    if (queued > 0 || failure) return;
+  /** When the open tick should end now, if anything would happen. */
+  const dueAt = (): number | undefined => {
     const at = intake.due(clock.now());
-    if (at !== undefined && !analysis.idle(at)) runNext(close(at));
-  };
-  const runNext = (closed: ClosedTick): void => {
-    queued++;
-    running = run(closed)
-      .catch((error: unknown) => {
-        log.error('tick failed', { error, tick: closed.tick });
-        failure ??= error instanceof Error ? error : new Error(String(error));
-        fail(failure);
-      })
-      .finally(() => queued--);
+    return at === undefined || analysis.idle(at) ? undefined : at;
   };
 
   ledger.holds('detect', () => analysis.engine.batch.length - storedOpen);
-  const ticker = setInterval(step, tickPollMs);
+  const ticker = setInterval(() => loop.step(dueAt), tickPollMs);
   const flusher = setInterval(() => void publisher.flush(), 100);
   const reporter = setInterval(() => report(), statusIntervalMs);
 
   const apis = (): ApiView[] =>
-    [...policies.values()].map((policy) => {
-      const hash = apiIdOf(policy.api).lo;
-      return {
-        api: policy.api,
-        policy,
-        traffic: traffic.get(hash)?.read(Math.max(clock.now(), lastTickAt)),
-        operations: registry.list(policy.api),
-        learning: identifier.learning(policy.api),
-        observations: counts.get(hash) ?? 0,
-        completeness: options.completeness(policy.api),
-        since: analysis.engine.snapshot().get(hash)?.since ?? 0,
-        activity: analysis.coordinator(policy.api)?.activity() ?? {
-          acting: 0,
-          wouldAct: 0,
-          suppressed: 0,
-          eased: 0,
-          risks: 0,
-          evicted: 0,
-          displaced: 0,
-        },
-      };
-    });
+    [...policies.values()].map((policy) => ({
+      api: policy.api,
+      policy,
+      traffic: figures.traffic(policy.api, Math.max(clock.now(), lastTickAt)),
+      operations: registry.list(policy.api),
+      learning: identifier.learning(policy.api),
+      observations: figures.observations(policy.api),
+      completeness: options.completeness(policy.api),
+      since: analysis.engine.snapshot().get(apiIdOf(policy.api).lo)?.since ?? 0,
+      activity: analysis.coordinator(policy.api)?.activity() ?? noActivity,
+    }));
 
-  const report = (): void => {
-    const views = apis();
-    const now = Math.max(clock.now(), lastTickAt);
-    const byPolicy = new Map<string, ApiView[]>();
-    for (const view of views) {
-      publisher.status(
-        'ProtectedAPI',
-        view.api,
-        apiStatus(view, analysis.verdicts(view.api), now),
-        apiConditions(view, now),
-      );
-      const policy = view.policy.behavior?.policy ?? '';
-      if (policy !== '') byPolicy.set(policy, [...(byPolicy.get(policy) ?? []), view]);
-    }
-    for (const [policy, of] of byPolicy) {
-      const activity = policyActivity(of);
-      publisher.status('BehaviorPolicy', policy, { activity }, [withinSafety(of)]);
-    }
-  };
+  const report = (): void =>
+    reportStatus(publisher, apis(), (api) => analysis.verdicts(api), Math.max(clock.now(), lastTickAt));
 
   return {
     restored,
-    failed,
+    failed: loop.failed,
     onRecord: (record) => {
-      if (!closing && !failure) intake.live(record);
+      if (!closing && !loop.failure) intake.live(record);
     },
     async learn(records, onProgress) {
       let taken = 0;
       let skipped = 0;
       for await (const record of records) {
-        if (failure) break;
+        if (loop.failure) break;
         if (record.startedAtMs + (Number.isNaN(record.durationMs) ? 0 : record.durationMs) <= restored.knownUpTo) {
           skipped++;
           continue;
@@ -453,11 +328,11 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
         const due = intake.past(record, clock.now());
         taken++;
         if (due) {
-          await running;
+          await loop.settled();
           const at = intake.due(clock.now());
           if (at !== undefined && !analysis.idle(at)) {
-            runNext(close(at));
-            await running;
+            loop.next(at);
+            await loop.settled();
           } else if (at !== undefined) intake.closed(at);
         }
         if (taken % 1000 === 0) onProgress(taken);
@@ -468,7 +343,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     goLive() {
       intake.goLive();
       isLive = true;
-      openSince = undefined;
+      loop.startWaiting();
     },
     review(verdict, disposition) {
       if (reviewed.get(verdict) === disposition) return;
@@ -479,14 +354,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     verdicts: () => analysis.verdicts(),
     apis,
     sources: () => clocks.sources(),
-    stuck() {
-      const now = clock.elapsed();
-      if (failure) return `the analysis failed: ${failure.message}`;
-      if (runningSince !== undefined && now - runningSince > stuckMs) return 'a tick has not ended for half a minute';
-      if (isLive && openSince !== undefined && now - openSince > stuckMs)
-        return 'requests have waited for half a minute to be judged';
-      return undefined;
-    },
+    stuck: () => loop.stuck(isLive),
     usage: () => analysis.engine.usage(),
     tick: () => ({ number: analysis.engine.tick, at: lastTickAt, lastSeq: analysis.engine.lastSeq }),
     async close() {
@@ -495,55 +363,19 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       clearInterval(flusher);
       clearInterval(reporter);
       await subscription.stop();
-      await running;
+      await loop.settled();
       const at = intake.due(clock.now()) ?? lastTickAt + 1;
-      if (!failure && !analysis.idle(at)) runNext(close(at));
-      await running;
+      if (!analysis.idle(at)) loop.next(at);
+      await loop.settled();
       await sender.close();
       await publisher.close();
       await writing;
       // What a failed tick left behind must not become what the next start goes on from.
-      if (!failure) await checkpoint();
+      if (!loop.failure) await checkpoint();
       await writing;
       await analysis.close();
     },
   };
-}
-
-function keyOfDecision({ fleet, api, kind, pseudonym }: Decision): string {
-  return decisionKey({ fleet, ...parseApiName(api), kind, pseudonym });
-}
-
-/** Decisions that an earlier run sent, by API and principal: their match outlives what the border knows. */
-async function readDecisions(
-  bucket: BusBucket,
-  onMalformed: (key: string, error: Error) => void,
-): Promise<Map<string, Decision>> {
-  const found = new Map<string, Decision>();
-  let synced: () => void = () => {};
-  const all = new Promise<void>((resolve) => {
-    synced = resolve;
-  });
-  const subscription = await bucket.watch({
-    onEntry(key, value) {
-      if (!value) return;
-      try {
-        const decision = fromBinary(DecisionSchema, value);
-        found.set(`${decision.api} ${decision.kind}:${decision.pseudonym}`, decision);
-      } catch (error) {
-        onMalformed(key, error as Error);
-      }
-    },
-    onSynced: () => synced(),
-  });
-  await all;
-  await subscription.stop();
-  return found;
-}
-
-function addressIn(decision: Decision | undefined): string | undefined {
-  const predicate = decision?.match[0]?.predicate;
-  return predicate?.case === 'addresses' ? predicate.value.cidrs[0] : undefined;
 }
 
 /** What the coordinator needs of a policy: lists of identities and addresses stay out of checkpoints and stored rows. */

@@ -188,7 +188,7 @@ describe('bounds', () => {
     const after = createCoordinator({ policy: policyWith(), values: knownValues, requestIdOf: () => '' });
     after.adopt(made);
     expect(after.actedOn()).toEqual([{ kind: PrincipalKind.ADDRESS, pseudonym: made.pseudonym }]);
-    expect(changes(after.retire(start + 1000))).toEqual(['lifted DENY']);
+    expect(changes(after.retire())).toEqual(['lifted DENY']);
   });
 
   it('forgets what is over, and never more than that', () => {

@@ -1,6 +1,6 @@
 /** What decisions would have met: the matching that Envoy does, on observations, for "what would have happened". */
 import { type Action, FlowType, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
-import type { DecisionChange } from '@picket/analyzer/decide/coordinator.ts';
+import type { DecisionChange } from '@picket/analyzer/decide/coordinator-output.ts';
 import { F, type ObservationBatch } from '@picket/analyzer/observation.ts';
 import type { CampaignTrait } from '@picket/analyzer/verdict.ts';
 import type { ActedOn } from './collector.ts';

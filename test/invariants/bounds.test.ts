@@ -61,11 +61,11 @@ describe('a flood of keys', () => {
     await run.feed(attack());
     const state = await run.analysis.save();
     const [coordinator] = state.coordinators;
-    expect(coordinator?.state.risks.length).toBeGreaterThan(2000);
-    expect(coordinator?.state.risks.length).toBeLessThanOrEqual(5000);
+    expect(coordinator?.state.suspects.risks.length).toBeGreaterThan(2000);
+    expect(coordinator?.state.suspects.risks.length).toBeLessThanOrEqual(5000);
     expect(coordinator?.state.candidates.length).toBeLessThanOrEqual(500);
-    expect(coordinator?.state.sharedBy.length).toBeLessThanOrEqual(50_000);
-    expect(coordinator?.state.evicted).toBeGreaterThan(0);
+    expect(coordinator?.state.suspects.sharedBy.length).toBeLessThanOrEqual(50_000);
+    expect(coordinator?.state.suspects.evicted).toBeGreaterThan(0);
   }, 300_000);
 });
 

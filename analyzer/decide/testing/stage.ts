@@ -15,7 +15,8 @@ import { Key } from '../../engine/key-kind.ts';
 import type { Sighting } from '../../engine/sighting.ts';
 import type { Standing } from '../../profile/principal-table.ts';
 import { createPartial, Population } from '../../detect/population.ts';
-import { type Coordinator, type CoordinatorOutput, createCoordinator } from '../coordinator.ts';
+import type { CoordinatorOutput } from '../coordinator-output.ts';
+import { type Coordinator, createCoordinator } from '../coordinator.ts';
 import type { MatchValues } from '../match.ts';
 
 export const start = Date.UTC(2026, 3, 1);
