@@ -68,16 +68,16 @@ export function decayed(surprise: number, ageMs: number): number {
 }
 
 export function scoreOf(evidence: readonly Evidence[], context: ScoreContext): Score {
-  const sorted = [...evidence].sort((a, b) => b.surprise - a.surprise || (a.detector < b.detector ? -1 : 1));
-  const strongest = sorted[0];
-  if (!strongest) return { score: 0, contributions: [] };
-  // Rank-damped: the second opinion counts, the tenth hardly; of the same family it is half an opinion.
-  const families = new Set<Family>();
-  const weights = sorted.map((e, i) => {
-    const fresh = !families.has(e.family);
-    families.add(e.family);
-    return (Math.min(maxSurprise, e.surprise) / (i + 1) ** 1.5) * (fresh ? 1 : 0.5);
-  });
+  // Of one family only the strongest is a whole opinion, every other half of one.
+  const strongest = new Map<Family, Evidence>();
+  for (const e of [...evidence].sort(bySurprise)) if (!strongest.has(e.family)) strongest.set(e.family, e);
+  const opinionOf = (e: Evidence): number =>
+    Math.min(maxSurprise, e.surprise) * (strongest.get(e.family) === e ? 1 : 0.5);
+  // Ranked by what is left of them, lest a rise that moves half an opinion up push a whole one down.
+  const sorted = [...evidence].sort((a, b) => opinionOf(b) - opinionOf(a) || bySurprise(a, b));
+  if (sorted.length === 0) return { score: 0, contributions: [] };
+  // Rank-damped: the second opinion counts, the tenth hardly.
+  const weights = sorted.map((e, i) => opinionOf(e) / (i + 1) ** 1.5);
   const combined = weights.reduce((sum, w) => sum + w, 0);
   const base = pointsOf(combined, context.alertSurprise);
   const contributions: Contribution[] = sorted.map((e, i) => ({
@@ -97,6 +97,10 @@ export function scoreOf(evidence: readonly Evidence[], context: ScoreContext): S
   multiply('criticality', criticalityOdds[context.criticality]);
   multiply('reputation', 1 + context.reputation);
   return { score, contributions };
+}
+
+function bySurprise(a: Evidence, b: Evidence): number {
+  return b.surprise - a.surprise || (a.detector < b.detector ? -1 : 1);
 }
 
 /** Below the alert threshold single signals only inform; at it they are `Elevated`; beyond, certainty approaches. */
