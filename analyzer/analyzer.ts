@@ -78,6 +78,8 @@ export interface Analyzer {
   /** Resolves when a tick failed: the state is half applied, and only a start from a checkpoint can go on. */
   failed: Promise<Error>;
   onRecord(record: AccessRecord): void;
+  /** "<namespace>/<name>" of the API that a request belongs to, "" for none. */
+  apiOf(record: AccessRecord): string;
   /** Learns from records of the past, in order, before live traffic runs; what an earlier run knew is skipped. */
   learn(
     records: AsyncIterable<AccessRecord>,
@@ -316,6 +318,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     onRecord: (record) => {
       if (!closing && !loop.failure) intake.live(record);
     },
+    apiOf: (record) => identifier.apiOf(record),
     async learn(records, onProgress) {
       let taken = 0;
       let skipped = 0;

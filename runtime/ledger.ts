@@ -21,6 +21,7 @@ export const dropReasons = [
   'too_large',
   'missing_properties',
   'unfinished',
+  'never_finished',
   'no_api',
   'foreign_fleet',
   'bad_time',

@@ -50,6 +50,11 @@ export const metricCatalogue = {
   },
   picket_ingest_held_records: { type: 'gauge', help: 'Records in buffers now.' },
   picket_ingest_streams: { type: 'gauge', help: 'Open feed streams.', labels: { feed: ['als'] } },
+  picket_ingest_in_flight_requests: {
+    type: 'gauge',
+    help: 'Requests that Envoys reported on before their end, by API; empty = of none.',
+    labels: { api: named },
+  },
   picket_ingest_completeness_ratio: {
     type: 'gauge',
     help: 'Seen requests by requests that Envoy counted, per connection manager. Absent while unknown.',

@@ -70,6 +70,8 @@ export interface Identifier {
    * @param flags `Flag` bits known before, for example `clockAdjusted`.
    */
   identify(record: AccessRecord, batch: ObservationBatch, eventAt: number, flags: number): DropReason | undefined;
+  /** "<namespace>/<name>" of the API that a request belongs to, "" for none. */
+  apiOf(record: AccessRecord): string;
   /** What the outcome learners of an API hold, for status. */
   learning(api: string): FlowLearning[];
   matchKey(api: string, kind: ValueKind, lo: number, hi: number): MatchKey;
@@ -371,6 +373,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       linker.read(u32, f64, base);
       return undefined;
     },
+    apiOf: (record) => table.find(record.authority, targetOf(record).path)?.api ?? '',
     learning: (api) =>
       contexts.get(api)?.flows.list.map((flow) => ({
         flow: flow.name,

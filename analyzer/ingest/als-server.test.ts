@@ -28,6 +28,7 @@ async function start(options: Partial<AlsServerOptions> = {}) {
     events: { streamClosed: (_, reason) => ends.push(reason) },
     ledger,
     clock: systemClock,
+    apiOf: () => '',
     random: () => 0.5,
     ...options,
   });
@@ -59,7 +60,7 @@ function message(init: MessageInitShape<typeof StreamAccessLogsMessageSchema>): 
 function logs(...paths: string[]) {
   const logEntry = paths.map((path) => ({
     commonProperties: { startTime: { seconds: 1n }, accessLogType: AccessLogType.DownstreamEnd },
-    request: { path },
+    request: { path, requestId: path },
   }));
   return { logEntries: { case: 'httpLogs' as const, value: { logEntry } } };
 }
@@ -94,8 +95,7 @@ describe('als server', () => {
   });
 
   it('counts what it cannot use, by reason', async () => {
-    const periodic: string[] = [];
-    const { server, ledger, paths } = await start({ onPeriodic: (record) => periodic.push(record.path) });
+    const { server, ledger, paths } = await start();
     const { call } = openStream(server.port);
     const tcp = { logEntries: { case: 'tcpLogs' as const, value: { logEntry: [{}, {}] } } };
     const inFlight = logs('/long');
@@ -107,13 +107,15 @@ describe('als server', () => {
     call.write(Buffer.from([0x12, 0x7f, 1, 2, 3]));
     call.write(message(logs('/ok')));
     await until(() => paths.length === 1);
-    expect(periodic).toEqual(['/long']);
+    expect(server.inFlight.size()).toBe(1);
     expect(ledger.snapshot().byReason).toEqual([
       { stage: 'decode', reason: 'not_http', count: 2 },
-      { stage: 'decode', reason: 'unfinished', count: 1 },
       { stage: 'decode', reason: 'truncated', count: 1 },
     ]);
     expect(adds(ledger.snapshot())).toBe(true);
+    await server.close();
+    expect(ledger.snapshot().byReason).toContainEqual({ stage: 'decode', reason: 'shutting_down', count: 1 });
+    expect(ledger.snapshot().held).toBe(0);
   });
 
   it('drops messages that are too large, entry by entry, and keeps the stream', async () => {

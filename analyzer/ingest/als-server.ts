@@ -11,6 +11,7 @@ import type { Ledger } from '@picket/runtime/ledger.ts';
 import { type AccessRecord, Feed } from './access-record.ts';
 import { createAlsDecoder } from './als-decoder.ts';
 import { readAlsEnvelope } from './als-envelope.ts';
+import { createInFlight, type InFlight } from './in-flight.ts';
 import { createAlsQueue } from './als-queue.ts';
 import { countDrops } from './als-drops.ts';
 import { createWireReader } from './wire-reader.ts';
@@ -21,8 +22,8 @@ export interface AlsServerOptions {
   tls?: AlsTls | undefined;
   /** Finished requests, one at a time; the record is valid during the call only. From here on the caller counts. */
   onRecord(record: AccessRecord, stream: AlsStreamInfo): void;
-  /** Requests in flight; the ledger counts them as dropped (`unfinished`), for they come again when finished. */
-  onPeriodic?(record: AccessRecord, stream: AlsStreamInfo): void;
+  /** Which API a request in flight belongs to, "" for none. */
+  apiOf(record: AccessRecord): string;
   events?: AlsServerEvents;
   ledger: Ledger;
   clock: Clock;
@@ -73,6 +74,7 @@ export interface AlsServer {
   port: number;
   /** Open streams. */
   streams(): AlsStreamInfo[];
+  readonly inFlight: Pick<InFlight, 'size' | 'longest' | 'byApi'>;
   /** Ends all streams, hands on what was read (up to `drainMs`, 5 s unless told) and stops listening. */
   close(options?: { drainMs?: number }): Promise<void>;
 }
@@ -93,6 +95,8 @@ interface Message {
 
 /** Messages up to four times what is taken are read whole, so that the loss can be counted in entries. */
 const READ_FACTOR = 4;
+/** How often requests in flight of which nothing was heard are looked for. */
+const SWEEP_MS = 10_000;
 
 /**
  * Serves `envoy.service.accesslog.v3.AccessLogService`.
@@ -100,7 +104,7 @@ const READ_FACTOR = 4;
  * @throws PicketError InvalidConfig (address, TLS), AddressInUse, PermissionDenied
  */
 export async function startAlsServer(options: AlsServerOptions): Promise<AlsServer> {
-  const { ledger, clock, events = {}, onRecord, onPeriodic } = options;
+  const { ledger, clock, events = {}, onRecord } = options;
   const { maxStreamAgeMs = 300_000, maxMessageBytes = 4 << 20, maxQueuedBytes = 64 << 20 } = options;
   const address = parseListenAddress(options.listen, '--als-listen');
   const { credentials, stop: stopCredentials } = await createServerCredentials({
@@ -120,10 +124,16 @@ export async function startAlsServer(options: AlsServerOptions): Promise<AlsServ
   const envelopeReader = createWireReader();
   const decoder = createAlsDecoder({ trustOriginalPath: options.trustOriginalPath ?? false });
   let current: AlsStreamInfo;
+  const inFlight = createInFlight({ ledger, apiOf: (record) => options.apiOf(record) });
   const sink = {
-    finished: (record: AccessRecord) => onRecord(record, current),
-    ...(onPeriodic ? { periodic: (record: AccessRecord) => onPeriodic(record, current) } : {}),
+    finished(record: AccessRecord) {
+      inFlight.finished(record);
+      onRecord(record, current);
+    },
+    periodic: (record: AccessRecord) => inFlight.progress(record),
   };
+  const sweeping = setInterval(() => inFlight.sweep(clock.now()), SWEEP_MS);
+  sweeping.unref();
   const queue = createAlsQueue<Message>({
     maxBytes: maxQueuedBytes,
     clock,
@@ -138,18 +148,22 @@ export async function startAlsServer(options: AlsServerOptions): Promise<AlsServ
   server.addService(accessLogService, { streamAccessLogs: serveStream });
   const port = await bind(server, address.target, credentials).catch((error: unknown) => {
     stopCredentials();
+    clearInterval(sweeping);
     throw error;
   });
 
   return {
     port,
     streams: () => [...open].map(({ info }) => ({ ...info })),
+    inFlight,
     async close({ drainMs = 5_000 } = {}) {
       stopCredentials();
       for (const stream of open) stream.end('shutdown');
       const stopped = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       const lost = await queue.drain(drainMs);
       closed = true;
+      clearInterval(sweeping);
+      inFlight.close();
       if (lost > 0) ledger.dropped('receive', 'shutting_down', lost);
       const force = setTimeout(() => server.forceShutdown(), 1_000);
       await stopped;

@@ -19,7 +19,8 @@ export async function renderHome(
 
 function sectionsOf(options: AdminOptions, view: AdminView, ready: boolean): Section[] {
   const ledger = options.ledger.snapshot();
-  const uptime = Math.round((options.clock.now() - options.startedAt) / 1000);
+  const now = options.clock.now();
+  const uptime = Math.round((now - options.startedAt) / 1000);
   const apis = view.analyzer?.apis() ?? [];
   const verdicts = view.analyzer?.verdicts() ?? [];
   return [
@@ -69,6 +70,14 @@ function sectionsOf(options: AdminOptions, view: AdminView, ready: boolean): Sec
       ],
     },
     {
+      title: `Requests in flight for long${view.inFlight?.size() ? `: ${view.inFlight.size()}` : ''}`,
+      rows: (view.inFlight?.longest(10) ?? []).map((r) => [
+        r.api || 'no API',
+        `${r.method || '?'} ${r.status || 'unanswered'}, ${spanOf(now - r.startedAtMs)}, ` +
+          `${bytesOf(r.requestBytes)} in, ${bytesOf(r.responseBytes)} out, ${r.source}, request ${r.requestId || '-'}`,
+      ]),
+    },
+    {
       title: 'More',
       rows: [
         ['/api/v1/status', 'all of this as JSON'],
@@ -79,6 +88,24 @@ function sectionsOf(options: AdminOptions, view: AdminView, ready: boolean): Sec
       ],
     },
   ];
+}
+
+function spanOf(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  return seconds < 120
+    ? `${seconds} s`
+    : seconds < 7200
+      ? `${Math.round(seconds / 60)} min`
+      : `${Math.round(seconds / 3600)} h`;
+}
+
+function bytesOf(bytes: number): string {
+  if (Number.isNaN(bytes)) return '? B';
+  return bytes < 10_000
+    ? `${bytes} B`
+    : bytes < 10_000_000
+      ? `${Math.round(bytes / 1000)} kB`
+      : `${Math.round(bytes / 1e6)} MB`;
 }
 
 function text(sections: Section[]): string {

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Analyzer } from '@picket/analyzer/analyzer.ts';
-import type { AlsStreamInfo } from '@picket/analyzer/ingest/als-server.ts';
+import type { AlsServer, AlsStreamInfo } from '@picket/analyzer/ingest/als-server.ts';
+import type { InFlightRequest } from '@picket/analyzer/ingest/in-flight.ts';
 import type { CompletenessReport } from '@picket/analyzer/ingest/completeness.ts';
 import type { StoreWriterStats } from '@picket/analyzer/store/writer.ts';
 import { objectSchemas, validateObject } from '@picket/crds/validate.ts';
@@ -23,6 +24,7 @@ export interface AdminView {
   analyzer: Analyzer | undefined;
   history: { entries: number; done: boolean };
   streams: AlsStreamInfo[];
+  inFlight: AlsServer['inFlight'] | undefined;
   envoys: EnvoyAck[];
   completeness: CompletenessReport[];
   store: StoreWriterStats;
@@ -240,6 +242,7 @@ export async function statusOf(
       learnedSince: a.since > 0 ? new Date(a.since).toISOString() : undefined,
     })),
     streams: view.streams,
+    inFlight: { requests: view.inFlight?.size() ?? 0, longest: (view.inFlight?.longest(20) ?? []).map(inFlightJson) },
     sources: view.analyzer?.sources() ?? [],
     envoys: view.envoys.map(({ fleet, envoy, connected, decisionIds, ackedAtMs, error }) => ({
       fleet,
@@ -255,6 +258,22 @@ export async function statusOf(
     state: usage,
     problems: options.objects.problems().length,
   };
+}
+
+function inFlightJson({ startedAtMs, heardAtMs, requestBytes, responseBytes, ...rest }: InFlightRequest): object {
+  const bytes = (value: number): number | null => (Number.isNaN(value) ? null : value);
+  return {
+    ...rest,
+    startedAt: isoOf(startedAtMs),
+    heardAt: isoOf(heardAtMs),
+    requestBytes: bytes(requestBytes),
+    responseBytes: bytes(responseBytes),
+  };
+}
+
+/** Clocks of Envoys may say anything, also what no date can hold. */
+function isoOf(ms: number): string | null {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : null;
 }
 
 async function review(

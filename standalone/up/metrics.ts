@@ -37,6 +37,9 @@ export function createProcessMetrics(ledger: Ledger): ProcessMetrics {
       .filter((report) => report.status === 'Known')
       .map(({ node, prefix, ratio }) => ({ labels: { envoy: node, manager: prefix }, value: ratio })),
   );
+  readFrom('picket_ingest_in_flight_requests', () =>
+    [...(scrape?.view.inFlight?.byApi() ?? [])].map(([api, value]) => ({ labels: { api }, value })),
+  );
   readFrom('picket_engine_lag_seconds', () => {
     const at = scrape?.view.analyzer?.tick().at ?? 0;
     return scrape && at > 0 ? [{ labels: {}, value: Math.max(0, scrape.options.clock.now() - at) / 1000 }] : [];

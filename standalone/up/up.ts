@@ -177,6 +177,7 @@ async function compose(
       analyzer: late.analyzer,
       history,
       streams: late.als?.streams() ?? [],
+      inFlight: late.als?.inFlight,
       envoys: late.operator?.envoys() ?? [],
       completeness: completeness.report(),
       store: writer.stats(),
@@ -261,6 +262,7 @@ async function compose(
       completeness.seen({ node: stream.nodeId, prefix: stream.logName }, record.startedAtMs + duration);
       running.onRecord(record);
     },
+    apiOf: (record) => running.apiOf(record),
     ledger,
     clock,
     random: host.random,

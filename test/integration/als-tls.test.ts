@@ -51,6 +51,7 @@ describe.skipIf(missingOpenssl !== undefined)('the access log listener beyond lo
         certificatesReloaded: () => reloads++,
         certificateProblem: (error) => problems.push(error.message),
       },
+      apiOf: () => '',
       ledger,
       clock: systemClock,
       random: () => 0.5,

@@ -1,12 +1,13 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AccessRecord } from '@picket/analyzer/ingest/access-record.ts';
 import { type AlsServer, startAlsServer } from '@picket/analyzer/ingest/als-server.ts';
 import { createCompleteness } from '@picket/analyzer/ingest/completeness.ts';
 import { fetchEnvoyCounters } from '@picket/analyzer/ingest/envoy-counters.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
-import { createLedger, type Ledger } from '@picket/runtime/ledger.ts';
+import { createLedger } from '@picket/runtime/ledger.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Envoy, startEnvoy } from '../support/envoy.ts';
 import { freePort } from '../support/ports.ts';
@@ -21,6 +22,11 @@ describe('access logs of a real Envoy', () => {
   let alsPort: number;
   let listener: string;
   let records: Record<string, unknown>[] = [];
+  let ledger = createLedger();
+  /** Answers that have begun. */
+  const held: ServerResponse[] = [];
+  /** Of our clock, to see what a long silence leads to. */
+  let ahead = 0;
   const completeness = createCompleteness({ lagMs: 500 });
 
   beforeAll(async () => {
@@ -29,12 +35,19 @@ describe('access logs of a real Envoy', () => {
       request.on('end', () => {
         response.statusCode = request.url?.startsWith('/missing') ? 404 : 200;
         response.setHeader('content-type', 'application/json');
-        response.end('{"ok":true}');
+        if (request.url?.startsWith('/slow')) {
+          response.write('{"ok":');
+          held.push(response);
+        } else response.end('{"ok":true}');
       });
+    });
+    upstream.on('upgrade', (_, socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n');
+      socket.on('end', () => socket.end());
     });
     await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
     alsPort = await freePort();
-    server = await serve(createLedger());
+    server = await serve();
     envoy = await startEnvoy({
       bootstrap: bootstrap((upstream.address() as AddressInfo).port, alsPort),
       concurrency: 2,
@@ -49,7 +62,8 @@ describe('access logs of a real Envoy', () => {
     upstream?.close();
   });
 
-  async function serve(ledger: Ledger): Promise<AlsServer> {
+  async function serve(): Promise<AlsServer> {
+    ledger = createLedger();
     return startAlsServer({
       listen: `127.0.0.1:${alsPort}`,
       onRecord(record, stream) {
@@ -57,8 +71,9 @@ describe('access logs of a real Envoy', () => {
         completeness.seen({ node: record.source, prefix: stream.logName }, record.startedAtMs + record.durationMs);
         records.push(copyOf(record));
       },
+      apiOf: () => 'shop/edge',
       ledger,
-      clock: systemClock,
+      clock: { ...systemClock, now: () => systemClock.now() + ahead },
       random: () => 0.5,
       trustOriginalPath: true,
     });
@@ -102,6 +117,52 @@ describe('access logs of a real Envoy', () => {
     const streams = server?.streams() ?? [];
     expect(streams.length).toBeGreaterThan(0);
     for (const stream of streams) expect(stream).toMatchObject({ nodeId: NODE, cluster: 'fleet', logName: PREFIX });
+    // This Envoy reports on each request when it begins, too.
+    expect(ledger.snapshot()).toMatchObject({ received: 4_000, stored: 2_000, dropped: 2_000, held: 0 });
+    expect(ledger.snapshot().byReason).toEqual([{ stage: 'decode', reason: 'unfinished', count: 2_000 }]);
+  });
+
+  it('tell of a long request while it runs, and count it once', async () => {
+    records = [];
+    const before = ledger.snapshot();
+    const answer = fetch(`${listener}/slow/1`, { headers: { 'x-api-key': 'key-1' } });
+    await expect.poll(() => held.length).toBe(1);
+    const inFlight = () => server?.inFlight.longest(10) ?? [];
+    await expect
+      .poll(inFlight, { timeout: 10_000 })
+      .toEqual([
+        expect.objectContaining({ api: 'shop/edge', source: NODE, method: 'GET', status: 200, responseBytes: 6 }),
+      ]);
+    const [first] = inFlight();
+    held[0]?.write('  ');
+    await expect.poll(() => inFlight()[0]?.responseBytes, { timeout: 10_000 }).toBe(8);
+    const [later] = inFlight();
+    expect(later?.startedAtMs).toBe(first?.startedAtMs);
+    expect(later?.heardAtMs).toBeGreaterThan(first?.heardAtMs ?? 0);
+    expect(ledger.snapshot().held).toBe(1);
+    expect(records).toEqual([]);
+    held.pop()?.end('true}');
+    await (await answer).text();
+    await arrived(1);
+    expect(records).toMatchObject([{ path: '/slow/1', finished: true, responseBytes: 13 }]);
+    expect(inFlight()).toEqual([]);
+    const { received, stored, dropped, held: left } = ledger.snapshot();
+    expect([stored - before.stored, left]).toEqual([1, 0]);
+    expect(received).toBe(stored + dropped);
+    expect(dropped - before.dropped).toBeGreaterThanOrEqual(3);
+  });
+
+  it('tell of a WebSocket when it opens, and count it when it has closed', async () => {
+    records = [];
+    const socket = connect(Number(new URL(listener).port), '127.0.0.1');
+    socket.write('GET /socket HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n');
+    await once(socket, 'data');
+    await expect.poll(() => server?.inFlight.longest(1)[0]?.status, { timeout: 10_000 }).toBe(101);
+    expect(records).toEqual([]);
+    socket.end();
+    await arrived(1);
+    expect(records).toMatchObject([{ path: '/socket', status: 101 }]);
+    expect(server?.inFlight.size()).toBe(0);
   });
 
   it('carry what AccessRecord names', async () => {
@@ -159,17 +220,33 @@ describe('access logs of a real Envoy', () => {
     server = undefined;
     await send(300);
     await sleep(1_000);
-    server = await serve(createLedger());
+    server = await serve();
     // Envoy tries the collector again only when it has something to send, and backs off between attempts.
     await send(100);
     await sleep(3_000);
     await send(100);
     const report = await sample();
     expect(report?.status).toBe('Known');
-    expect(report?.expected).toBe(2_502);
-    expect(report?.seen).toBe(2_002 + records.length);
-    expect(report?.seen).toBeLessThan(2_502);
-    expect(report?.seen).toBeGreaterThanOrEqual(2_102);
+    expect(report?.expected).toBe(2_504);
+    expect(report?.seen).toBe(2_004 + records.length);
+    expect(report?.seen).toBeLessThan(2_504);
+    expect(report?.seen).toBeGreaterThanOrEqual(2_104);
+  });
+
+  it('of requests whose Envoy dies are counted as never finished', async () => {
+    records = [];
+    const answer = fetch(`${listener}/slow/2`).catch(() => undefined);
+    await expect.poll(() => server?.inFlight.size(), { timeout: 10_000 }).toBe(1);
+    envoy.process.signal('SIGKILL');
+    await answer;
+    // Envoy told of its begin only, so it might have gone on for an hour.
+    ahead = 4_000_000;
+    await expect
+      .poll(() => ledger.snapshot().byReason, { timeout: 30_000 })
+      .toContainEqual({ stage: 'decode', reason: 'never_finished', count: 1 });
+    expect(server?.inFlight.size()).toBe(0);
+    expect(ledger.snapshot().held).toBe(0);
+    expect(records).toEqual([]);
   });
 });
 
@@ -207,6 +284,12 @@ function bootstrap(upstreamPort: number, alsPort: number): object {
   const manager = {
     '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
     stat_prefix: PREFIX,
+    access_log_options: {
+      access_log_flush_interval: '0.5s',
+      flush_access_log_on_new_request: true,
+      flush_log_on_tunnel_successfully_established: true,
+    },
+    upgrade_configs: [{ upgrade_type: 'websocket' }],
     use_remote_address: true,
     access_log: [accessLog],
     http_filters: [

@@ -94,6 +94,7 @@ export async function startAnalyzerStage(
   const als = await startAlsServer({
     listen: '127.0.0.1:0',
     onRecord: (record) => analyzer.onRecord(record),
+    apiOf: (record) => analyzer.apiOf(record),
     ledger,
     clock: systemClock,
     random: () => 0.5,

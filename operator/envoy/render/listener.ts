@@ -73,6 +73,7 @@ function renderConnectionManager(policies: readonly CompiledPolicy[], options: L
     useRemoteAddress: true,
     xffNumTrustedHops: options.trustedHops,
     accessLogOptions,
+    upgradeConfigs: [{ upgradeType: 'websocket' }],
     normalizePath: true,
     mergeSlashes: true,
     accessLog: [

@@ -36,7 +36,9 @@ export function renderRoutes(policies: readonly CompiledPolicy[], upstreamCluste
 
 function routesOf(policies: readonly CompiledPolicy[], cluster: string): Json[] {
   const flows = policies.flatMap(flowRoutes);
-  return [...flows.map((route) => ({ ...route, route: { cluster } })), { match: { prefix: '/' }, route: { cluster } }];
+  // Without a limit for the whole answer, which would be 15 s; a stream on which nothing moves still ends after 5 min.
+  const route = { cluster, timeout: '0s' };
+  return [...flows.map((flow) => ({ ...flow, route })), { match: { prefix: '/' }, route }];
 }
 
 function covers(pattern: string, host: string): boolean {

@@ -32,6 +32,7 @@ export async function adminTarget(): Promise<FuzzTarget> {
     analyzer: undefined,
     history: { entries: 0, done: true },
     streams: [],
+    inFlight: undefined,
     envoys: [],
     completeness: [],
     store: {

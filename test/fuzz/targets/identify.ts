@@ -7,6 +7,7 @@ import { createAlsDecoder } from '@picket/analyzer/ingest/als-decoder.ts';
 import { countDrops } from '@picket/analyzer/ingest/als-drops.ts';
 import { readAlsEnvelope } from '@picket/analyzer/ingest/als-envelope.ts';
 import { createSourceClocks } from '@picket/analyzer/ingest/clock-skew.ts';
+import { createInFlight } from '@picket/analyzer/ingest/in-flight.ts';
 import { createWireReader } from '@picket/analyzer/ingest/wire-reader.ts';
 import { F, ObservationBatch, STRIDE } from '@picket/analyzer/observation.ts';
 import { createOperationRegistry } from '@picket/analyzer/operations/registry.ts';
@@ -26,6 +27,7 @@ export function identifyTarget(): FuzzTarget {
     ledger,
   });
   identifier.setPolicies([policy()]);
+  const inFlight = createInFlight({ ledger, apiOf: identifier.apiOf, maxRequests: 64 });
   const clocks = createSourceClocks();
   const decoder = createAlsDecoder();
   const reader = createWireReader();
@@ -54,14 +56,19 @@ export function identifyTarget(): FuzzTarget {
       ledger.received('als', readAlsEnvelope(reader, input).entries);
       arrivedAt += 1;
       const finished = (record: Parameters<typeof identifier.identify>[0]): void => {
+        inFlight.finished(record);
         const duration = Number.isNaN(record.durationMs) ? 0 : record.durationMs;
         const { eventAtMs, adjusted } = clocks.place(record.source, record.startedAtMs + duration, arrivedAt);
         must(Number.isFinite(eventAtMs), `an event was placed at ${eventAtMs}`);
         if (identifier.identify(record, batch, eventAtMs, adjusted ? 1 : 0) === undefined) taken++;
       };
-      countDrops(ledger, decoder.decode(input, { source: `envoy-${input.length % 7}` }, arrivedAt, { finished }));
-      const { received, dropped } = ledger.snapshot();
-      must(received === taken + dropped, `${received} received, ${taken} taken and ${dropped} dropped`);
+      const sink = { finished, periodic: inFlight.progress };
+      countDrops(ledger, decoder.decode(input, { source: `envoy-${input.length % 7}` }, arrivedAt, sink));
+      const { received, dropped, held } = ledger.snapshot();
+      must(
+        received === taken + dropped + held,
+        `${received} received, ${taken} taken, ${dropped} dropped and ${held} held`,
+      );
       if (batch.length > 0) checkRows(batch);
       batch.clear();
       // One absurd message may have grown it.
