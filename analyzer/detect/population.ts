@@ -10,6 +10,8 @@ const KINDS = 16;
 /** Numbers per (detector, kind). Each detector says what it keeps in them. */
 export const SUMS = 9;
 
+const SUMS_LENGTH = detectorIds.length * KINDS * SUMS;
+
 /** Bins of the histogram of window surprises: 0.25 decades each. */
 export const BINS = 160;
 const BIN_WIDTH = 0.25;
@@ -21,12 +23,13 @@ export const LOGINS = { attempts: 0, failures: 1 } as const;
 export const OPERATION_SUMS = 4;
 const maxOperations = 4096;
 
+/** What one partition learned of one API since the last merge: mostly next to nothing, so its histograms are sparse. */
 export interface Partial {
   sums: Float64Array;
-  /** By detector × kind. */
-  surprises: Map<number, Float64Array>;
-  /** By detector × kind: what was claimed of each closed window after calibration, anomalous ones included. */
-  claims: Map<number, Float64Array>;
+  /** Weight by cell and bin, `cell × BINS + bin`. */
+  surprises: Map<number, number>;
+  /** Likewise, what was claimed of each closed window after calibration, anomalous ones included. */
+  claims: Map<number, number>;
   logins: Float64Array;
   operations: Map<number, Float64Array>;
   /** Windows closed: how many chances for a false alert there were. */
@@ -35,13 +38,23 @@ export interface Partial {
 
 export function createPartial(): Partial {
   return {
-    sums: new Float64Array(detectorIds.length * KINDS * SUMS),
+    sums: new Float64Array(SUMS_LENGTH),
     surprises: new Map(),
     claims: new Map(),
     logins: new Float64Array(2),
     operations: new Map(),
     tests: 0,
   };
+}
+
+/** Empties a partial for another use: at a merge every ten seconds and 64 partitions, making new ones is what costs. */
+export function clearPartial(partial: Partial): void {
+  partial.sums.fill(0);
+  partial.surprises.clear();
+  partial.claims.clear();
+  partial.logins.fill(0);
+  partial.operations.clear();
+  partial.tests = 0;
 }
 
 /**
@@ -89,10 +102,9 @@ export function addClaim(partial: Partial, cell: number, calibrated: number): vo
   count(partial.claims, cell, calibrated);
 }
 
-function count(histograms: Map<number, Float64Array>, cell: number, surprise: number, weight = 1): void {
-  const bins = obtain(histograms, cell, BINS);
-  const bin = Math.min(BINS - 1, Math.floor(surprise / BIN_WIDTH));
-  bins[bin] = (bins[bin] as number) + weight;
+function count(histogram: Map<number, number>, cell: number, surprise: number, weight = 1): void {
+  const key = cell * BINS + Math.min(BINS - 1, Math.floor(surprise / BIN_WIDTH));
+  histogram.set(key, (histogram.get(key) ?? 0) + weight);
 }
 
 export function addOperation(partial: Partial, operation: number, index: number, amount: number): void {
@@ -186,8 +198,11 @@ export class Population {
       for (const [api, partial] of byApi) {
         let merged = this.#apis.get(api);
         if (!merged) {
-          const { sums, surprises, claims, logins, operations } = createPartial();
-          this.#apis.set(api, (merged = { sums, surprises, claims, logins, operations, tests: 0, since: at, at }));
+          merged = {
+            ...{ sums: new Float64Array(SUMS_LENGTH), surprises: new Map(), claims: new Map() },
+            ...{ logins: new Float64Array(2), operations: new Map(), tests: 0, since: at, at },
+          };
+          this.#apis.set(api, merged);
         }
         addInto(merged, partial);
       }
@@ -248,11 +263,18 @@ function addInto(merged: Merged, partial: Partial): void {
   add(merged.sums, partial.sums);
   add(merged.logins, partial.logins);
   merged.tests += partial.tests;
-  for (const [cell, bins] of partial.surprises) add(obtain(merged.surprises, cell, BINS), bins);
-  for (const [cell, bins] of partial.claims) add(obtain(merged.claims, cell, BINS), bins);
+  addBins(merged.surprises, partial.surprises);
+  addBins(merged.claims, partial.claims);
   for (const [operation, sums] of partial.operations) {
     if (merged.operations.size >= maxOperations && !merged.operations.has(operation)) continue;
     add(obtain(merged.operations, operation, OPERATION_SUMS), sums);
+  }
+}
+
+function addBins(merged: Map<number, Float64Array>, histogram: ReadonlyMap<number, number>): void {
+  for (const [key, weight] of histogram) {
+    const bins = obtain(merged, Math.floor(key / BINS), BINS);
+    bins[key % BINS] = (bins[key % BINS] as number) + weight;
   }
 }
 

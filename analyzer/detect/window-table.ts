@@ -3,6 +3,7 @@
  * a fixed time, so that "38 accounts since 10:04:12" is exact and needs no history of single events.
  */
 import { SLAB_HEADER, Slab, type SlabState } from '../profile/slab.ts';
+import { WindowCalendar } from './window-calendar.ts';
 
 /** Word offsets that every window table shares; a detector's own words start at `WINDOW_WORDS`. */
 export const W = {
@@ -47,8 +48,7 @@ export class WindowTable {
   readonly kept = WINDOW_WORDS;
   readonly own: number;
   readonly #onClose: WindowTableOptions['onClose'];
-  /** No open window began before this, so that sweeps need not look while none can have ended. */
-  #oldestWindowAt = Number.POSITIVE_INFINITY;
+  readonly #calendar = new WindowCalendar();
 
   constructor(options: WindowTableOptions) {
     const words = (WINDOW_WORDS + options.keptWords + options.words + 1) & ~1;
@@ -61,7 +61,10 @@ export class WindowTable {
       ...(options.doorkeeperBits ? { doorkeeperBits: options.doorkeeperBits } : {}),
     });
     this.slab.onEvict = (base) => {
-      if (this.slab.f64[(base + W.windowAt) >> 1] !== 0) this.#onClose(this, base);
+      const windowAt = this.slab.f64[(base + W.windowAt) >> 1] as number;
+      if (windowAt === 0) return;
+      this.#onClose(this, base);
+      this.#calendar.remove(base / this.slab.words, windowAt);
     };
   }
 
@@ -78,24 +81,18 @@ export class WindowTable {
     } else if (windowAt !== 0 && at - windowAt >= this.windowMs) this.#close(base);
     if (f64[(base + W.windowAt) >> 1] === 0) {
       f64[(base + W.windowAt) >> 1] = at;
-      if (at < this.#oldestWindowAt) this.#oldestWindowAt = at;
+      this.#calendar.add(base / this.slab.words, at);
     }
     return base;
   }
 
-  /** Closes the windows that ended before `now`; called once per population tick. */
+  /** Closes the windows that ended before `now`. */
   sweep(now: number): void {
-    if (now - this.#oldestWindowAt < this.windowMs) return;
-    let oldest = Number.POSITIVE_INFINITY;
-    const { f64, used, words } = this.slab;
-    for (let slot = 0; slot < used; slot++) {
+    const { f64, words } = this.slab;
+    for (const slot of this.#calendar.openedBy(now - this.windowMs)) {
       const base = slot * words;
-      const windowAt = f64[(base + W.windowAt) >> 1] as number;
-      if (windowAt === 0) continue;
-      if (now - windowAt >= this.windowMs) this.#close(base);
-      else if (windowAt < oldest) oldest = windowAt;
+      if (now - (f64[(base + W.windowAt) >> 1] as number) >= this.windowMs) this.#close(base);
     }
-    this.#oldestWindowAt = oldest;
   }
 
   /** Keeps `seq` among the samples: the first two of a window stay, later ones take turns. */
@@ -117,13 +114,26 @@ export class WindowTable {
 
   load(state: SlabState): void {
     this.slab.load(state);
-    // Unknown until the next sweep has looked.
-    this.#oldestWindowAt = Number.NEGATIVE_INFINITY;
+    this.#calendar.clear();
+    this.slab.each((base) => {
+      const windowAt = this.slab.f64[(base + W.windowAt) >> 1] as number;
+      if (windowAt !== 0) this.#calendar.add(base / this.slab.words, windowAt);
+    });
+  }
+
+  get bytes(): number {
+    return this.slab.bytes + this.#calendar.bytes;
+  }
+
+  /** What `bytes` can grow to. */
+  get maxBytes(): number {
+    return this.slab.maxBytes + this.#calendar.bytesFor(this.slab.maxSlots);
   }
 
   #close(base: number): void {
     this.#onClose(this, base);
     const slab = this.slab;
+    this.#calendar.remove(base / slab.words, slab.f64[(base + W.windowAt) >> 1] as number);
     slab.f64[(base + W.windows) >> 1] = (slab.f64[(base + W.windows) >> 1] as number) + 1;
     slab.f64[(base + W.windowAt) >> 1] = 0;
     slab.u32.fill(0, base + W.best, base + WINDOW_WORDS);

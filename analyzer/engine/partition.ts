@@ -11,6 +11,7 @@ import {
   addSurprise,
   calibrate,
   cellOf,
+  clearPartial,
   createPartial,
   type Partial,
   type Snapshot,
@@ -78,6 +79,9 @@ export class Partition {
   readonly #tables: WindowTable[];
   readonly #byKind: Detector[][];
   #partials = new Map<number, Partial>();
+  /** Handed over at the last drain, merged since; and those free to be used again. */
+  #drained: Partial[] = [];
+  readonly #spare: Partial[] = [];
   #announced = new Set<number>();
   #snapshot: Snapshot = new Map();
   #output: PartitionOutput = { sightings: [], derived: [], shared: [] };
@@ -161,12 +165,17 @@ export class Partition {
     return this.#output;
   }
 
-  /** Hands over what was learned since the last call; with `sweep` also closes the windows that ended. */
+  /** Hands over what was learned since the last call, to be merged before the next; with `sweep` also closes the windows that ended. */
   drain(now: number, sweep: boolean, snapshot: Snapshot): Drained {
     this.#snapshot = snapshot;
     const tables = this.#tables;
     if (sweep) for (let i = 0; i < tables.length; i++) (tables[i] as WindowTable).sweep(now);
     const partials = this.#partials;
+    for (const partial of this.#drained) {
+      clearPartial(partial);
+      this.#spare.push(partial);
+    }
+    this.#drained = [...partials.values()];
     if (partials.size > 0) this.#partials = new Map();
     return { partials, standing: sweep ? this.#principals.standing(now) : undefined };
   }
@@ -174,9 +183,10 @@ export class Partition {
   /** Bytes of state, and keys that were turned away or lost their place. */
   usage(): Usage {
     const slabs = [this.#principals.slab, ...this.#tables.map((t) => t.slab)];
+    const tables = [this.#principals.slab, ...this.#tables];
     return {
-      bytes: slabs.reduce((sum, slab) => sum + slab.bytes, 0),
-      maxBytes: slabs.reduce((sum, slab) => sum + slab.maxBytes, 0),
+      bytes: tables.reduce((sum, table) => sum + table.bytes, 0),
+      maxBytes: tables.reduce((sum, table) => sum + table.maxBytes, 0),
       profiles: this.#principals.slab.used,
       evicted: slabs.reduce((sum, slab) => sum + slab.evicted, 0),
       refused: slabs.reduce((sum, slab) => sum + slab.refused, 0),
@@ -212,7 +222,7 @@ export class Partition {
 
   #partial(api: number): Partial {
     let partial = this.#partials.get(api);
-    if (!partial) this.#partials.set(api, (partial = createPartial()));
+    if (!partial) this.#partials.set(api, (partial = this.#spare.pop() ?? createPartial()));
     return partial;
   }
 

@@ -49,7 +49,7 @@ export class Slab {
   /** Called with the base of a slot about to be evicted. */
   onEvict: ((base: number) => void) | undefined;
   readonly words: number;
-  readonly #maxSlots: number;
+  readonly maxSlots: number;
   #index: Int32Array;
   #hand = 0;
   readonly #doorkeeper: Uint32Array;
@@ -57,7 +57,7 @@ export class Slab {
 
   constructor(options: SlabOptions) {
     this.words = options.words;
-    this.#maxSlots = options.maxSlots;
+    this.maxSlots = options.maxSlots;
     const capacity = Math.min(64, options.maxSlots);
     const buffer = new ArrayBuffer(capacity * this.words * 4);
     this.u32 = new Uint32Array(buffer);
@@ -91,7 +91,7 @@ export class Slab {
       this.refused++;
       return -1;
     }
-    const base = this.used < this.#maxSlots ? this.#grown() : this.#evict();
+    const base = this.used < this.maxSlots ? this.#grown() : this.#evict();
     this.u32[base] = lo;
     this.u32[base + 1] = hi;
     this.u32[base + 2] = seconds;
@@ -112,8 +112,8 @@ export class Slab {
   /** What `bytes` can grow to. */
   get maxBytes(): number {
     let index = 256;
-    while (this.#maxSlots * 2 > index) index *= 2;
-    return this.#maxSlots * this.words * 4 + index * 4 + this.#doorkeeper.byteLength;
+    while (this.maxSlots * 2 > index) index *= 2;
+    return this.maxSlots * this.words * 4 + index * 4 + this.#doorkeeper.byteLength;
   }
 
   save(): SlabState {
@@ -134,7 +134,7 @@ export class Slab {
     if (
       state.words !== this.words ||
       state.doorkeeper.length !== this.#doorkeeper.byteLength ||
-      state.used > this.#maxSlots
+      state.used > this.maxSlots
     )
       throw new RangeError(`slab state has ${state.words} words for ${state.used} slots, expected ${this.words} words`);
     this.used = 0;
@@ -172,7 +172,7 @@ export class Slab {
   }
 
   #enlarge(): void {
-    const slots = Math.min(this.#maxSlots, (this.u32.length / this.words) * 2);
+    const slots = Math.min(this.maxSlots, (this.u32.length / this.words) * 2);
     const next = new Uint32Array(new ArrayBuffer(slots * this.words * 4));
     next.set(this.u32);
     this.u32 = next;

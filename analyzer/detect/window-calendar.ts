@@ -1,0 +1,89 @@
+/**
+ * Which slots of a window table have a window that opened when, so that a sweep looks at those that may have ended and
+ * at no others: a sweep over all slots of a day of 50,000 callers costs more than all else together. It follows from
+ * the slots, so it is no part of their state.
+ */
+
+/** Sweeps come once a minute of event time: finer would be of no use. */
+const widthMs = 60_000;
+const none: readonly number[] = [];
+
+/** Slots are linked by the minute in which their window opened. Links hold slot + 1; 0 = none. */
+export class WindowCalendar {
+  readonly #heads = new Map<number, number>();
+  #next = new Int32Array(64);
+  #before = new Int32Array(64);
+  /** No minute before this one has slots. */
+  #earliest = Number.POSITIVE_INFINITY;
+
+  /** A window of `slot` opened at `at`, Unix ms; the slot had none. */
+  add(slot: number, at: number): void {
+    const link = slot + 1;
+    if (link >= this.#next.length) this.#grow(link);
+    const minute = Math.floor(at / widthMs);
+    const head = this.#heads.get(minute) ?? 0;
+    this.#next[link] = head;
+    this.#before[link] = 0;
+    if (head !== 0) this.#before[head] = link;
+    this.#heads.set(minute, link);
+    if (minute < this.#earliest) this.#earliest = minute;
+  }
+
+  /** The window of `slot` that opened at `at` is closed. */
+  remove(slot: number, at: number): void {
+    const link = slot + 1;
+    const next = this.#next[link] as number;
+    const before = this.#before[link] as number;
+    if (next !== 0) this.#before[next] = before;
+    if (before !== 0) this.#next[before] = next;
+    else if (next !== 0) this.#heads.set(Math.floor(at / widthMs), next);
+    else this.#heads.delete(Math.floor(at / widthMs));
+  }
+
+  /** Slots whose window opened before the end of the minute that `at` is in, ascending. */
+  openedBy(at: number): readonly number[] {
+    const last = Math.floor(at / widthMs);
+    if (last < this.#earliest) return none;
+    // After a gap in time the minutes that have slots are fewer than those that have none.
+    if (last - this.#earliest > this.#heads.size) {
+      this.#earliest = last;
+      for (const minute of this.#heads.keys()) if (minute < this.#earliest) this.#earliest = minute;
+    }
+    const slots: number[] = [];
+    for (let minute = this.#earliest; minute <= last; minute++)
+      for (let link = this.#heads.get(minute) ?? 0; link !== 0; link = this.#next[link] as number) slots.push(link - 1);
+    this.#earliest = last;
+    // In slot order, so that sums come out the same whatever the links have been through.
+    return slots.sort((a, b) => a - b);
+  }
+
+  clear(): void {
+    this.#heads.clear();
+    this.#earliest = Number.POSITIVE_INFINITY;
+  }
+
+  get bytes(): number {
+    return this.#next.byteLength + this.#before.byteLength;
+  }
+
+  /** What `bytes` grows to with so many slots. */
+  bytesFor(slots: number): number {
+    return 8 * lengthFor(this.#next.length, slots);
+  }
+
+  #grow(link: number): void {
+    const length = lengthFor(this.#next.length, link);
+    const next = new Int32Array(length);
+    next.set(this.#next);
+    this.#next = next;
+    const before = new Int32Array(length);
+    before.set(this.#before);
+    this.#before = before;
+  }
+}
+
+function lengthFor(length: number, link: number): number {
+  let enough = length;
+  while (enough <= link) enough *= 2;
+  return enough;
+}
