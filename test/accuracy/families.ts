@@ -104,10 +104,10 @@ function spraying(addresses: number, attemptsPerSecond: number): Cell {
   };
 }
 
-function walking(everyMs: number): Cell {
+function walking(everyMs: number, shuffled = false): Cell {
   return {
     family: 'objectEnumeration',
-    name: `one id per ${seconds(everyMs)}`,
+    name: `one id per ${seconds(everyMs)}${shuffled ? ', in no order' : ''}`,
     durationMs: everyMs >= minute ? hourMs : 15 * minute,
     rush: 0,
     attack: (stage, random, window) =>
@@ -119,14 +119,15 @@ function walking(everyMs: number): Cell {
         address: stage.world.plan.home(),
         releases: stage.world.releases,
         everyMs,
+        ...(shuffled ? { guessed: stage.people.flatMap((p) => p.user.orders) } : {}),
       }),
   };
 }
 
-function scraper(everyMs: number): Cell {
+function scraper(everyMs: number, uneven = false): Cell {
   return {
     family: 'scraping',
-    name: `one page per ${seconds(everyMs)}`,
+    name: `one page per ${seconds(everyMs)}${uneven ? ', uneven' : ''}`,
     durationMs: hourMs,
     rush: 0,
     attack: (stage, random, window) =>
@@ -137,6 +138,7 @@ function scraper(everyMs: number): Cell {
         address: stage.world.plan.hosting(),
         userAgent: commonUserAgent(stage.world.releases),
         everyMs,
+        uneven,
       }),
   };
 }
@@ -178,10 +180,10 @@ function scanner(requestsPerSecond: number): Cell {
   };
 }
 
-function flooding(requestsPerSecond: number): Cell {
+function flooding(requestsPerSecond: number, mixed = false): Cell {
   return {
     family: 'excess',
-    name: `${requestsPerSecond}/s`,
+    name: `${requestsPerSecond}/s${mixed ? ', mixed' : ''}`,
     durationMs: 10 * minute,
     rush: 0,
     attack: (stage, random, window) =>
@@ -192,6 +194,7 @@ function flooding(requestsPerSecond: number): Cell {
         attacker: stage.reserved[3] as ShopUser,
         address: stage.world.plan.home(),
         requestsPerSecond,
+        mixed,
       }),
   };
 }
@@ -213,9 +216,11 @@ export const cells: readonly Cell[] = [
   spraying(200, 0.5),
   walking(800),
   walking(5000),
+  walking(5000, true),
   walking(60_000),
   scraper(1000),
   scraper(5000),
+  scraper(5000, true),
   scraper(10_000),
   sharing(4, 0.1),
   sharing(8, 1),
@@ -225,5 +230,6 @@ export const cells: readonly Cell[] = [
   scanner(10),
   flooding(2),
   flooding(5),
+  flooding(5, true),
   flooding(20),
 ];

@@ -28,7 +28,7 @@ interface Trap {
   change?(day: EventStream, window: Window): EventStream;
 }
 
-const list: readonly Trap[] = [
+export const trapList: readonly Trap[] = [
   { name: 'page prefetch', streams: (s, w) => traps.pagePrefetch(s.world, w) },
   { name: 'office NAT', streams: (s, w) => traps.officeNat(s.world, w) },
   { name: 'carrier NAT', streams: (s, w) => traps.carrierNat(s.world, w) },
@@ -38,6 +38,8 @@ const list: readonly Trap[] = [
   { name: 'monitoring probes', streams: (s, w) => traps.monitoringProbes(s.world, w) },
   { name: 'phones hopping networks', streams: (s, w) => traps.networkHoppers(s.world, w) },
   { name: 'power users paging lists', streams: (s, w) => traps.powerUsers(s.world, w) },
+  { name: 'pages left open', streams: (s, w) => traps.pagesLeftOpen(s.world, w) },
+  { name: 'waiting for sales', streams: (s, w) => traps.waitingForSales(s.world, w) },
   { name: 'support opening orders', streams: (s, w) => traps.supportOrders(s.world, w) },
   { name: 'new API version', change: (day, w) => traps.newApiVersion(day, w.from + 600_000) },
   { name: 'daylight-saving shift', change: (day) => traps.clocksChanged(day) },
@@ -54,7 +56,7 @@ export async function runTraps(
   onTrap: (name: string) => void,
 ): Promise<TrapRun[]> {
   const runs: TrapRun[] = [];
-  for (const trap of list) {
+  for (const trap of trapList) {
     onTrap(trap.name);
     runs.push({ seed, ...(await runTrap(stage, policies, warmth, trap)) });
   }
@@ -67,14 +69,19 @@ export async function runTraps(
   return runs;
 }
 
-async function runTrap(stage: Stage, policies: readonly CompiledPolicy[], warmth: Warmth, trap: Trap) {
+export function streamsOf(stage: Stage, trap: Trap): EventStream[] {
   const from = epoch + warmUpMs;
   const window = { from, until: from + trapHours * hourMs };
   // One hour more, of which the shift of the clocks takes the first.
   const dayWindow =
     trap.name === 'daylight-saving shift' ? { from: from + hourMs, until: window.until + hourMs } : window;
   const day = ordinaryDay(stage.world, dayWindow, trap.surprises ?? {});
-  const streams = [trap.change?.(day, window) ?? day, ...(trap.streams?.(stage, window) ?? [])];
+  return [trap.change?.(day, window) ?? day, ...(trap.streams?.(stage, window) ?? [])];
+}
+
+async function runTrap(stage: Stage, policies: readonly CompiledPolicy[], warmth: Warmth, trap: Trap) {
+  const from = epoch + warmUpMs;
+  const streams = streamsOf(stage, trap);
   const pipeline = await createPipeline(stage, policies, warmth.pipeline);
   const truth = createTruth({ traits: false });
   const log = createAlertLog();

@@ -1,5 +1,6 @@
 /** What people do in a shop: one session is a login and a walk from page to page, with pauses as people make them. */
 import type { ShopData } from '../../examples/shop/seed-data.ts';
+import { gone, missesAtStart } from './misses.ts';
 import type { Person } from './population.ts';
 import type { Random } from './random.ts';
 import type { Client, RequestEvent } from './request-event.ts';
@@ -45,6 +46,7 @@ function pause(random: Random, medianMs: number): number {
 
 function* sessionSteps(options: SessionOptions): Generator<Step> {
   const { random, person, data, promotedProduct } = options;
+  for (const path of missesAtStart(random, person, data)) yield { ...get(path), pauseMs: pause(random, 3000) };
   yield* logIn(options);
   if (promotedProduct !== undefined) yield get(`/v1/products/${promotedProduct}`);
   const length = Math.min(140, Math.max(2, random.lognormal(person.temperament === 'powerUser' ? 60 : 9, 0.7)));
@@ -77,6 +79,7 @@ function activity(random: Random, person: Person, data: ShopData): Iterable<Step
     [() => buy(random, data), 12],
     [() => [get('/v1/account')], 10],
     [() => transfer(random, data), 2],
+    [() => deadLinks(random, data), 0.6],
   ])();
 }
 
@@ -90,8 +93,18 @@ function* browse(random: Random, data: ShopData): Generator<Step> {
   }
 }
 
+/** One dead link, or a page of them. */
+function* deadLinks(random: Random, data: ShopData): Generator<Step> {
+  for (const id of random.sample(gone(data), random.chance(0.9) ? 1 : random.whole(2, 4)))
+    yield get(`/v1/products/${id}`);
+}
+
 function* search(random: Random, data: ShopData): Generator<Step> {
   const [word = 'oak'] = random.pick(data.products).name.split(' ');
+  // Some searches ask at every letter.
+  if (random.chance(0.3))
+    for (let typed = 1; typed < word.length; typed++)
+      yield { ...get(`/v1/search?q=${word.slice(0, typed)}`), pauseMs: random.lognormal(220, 0.4) };
   yield get(`/v1/search?q=${word}`);
   if (random.chance(0.6)) {
     const hits = data.products.filter((p) => p.name.includes(word)).slice(0, 24);

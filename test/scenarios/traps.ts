@@ -247,6 +247,55 @@ export function monitoringProbes(world: World, window: Window): EventStream[] {
   return [loggingIn, ...probes];
 }
 
+/** Pages left open that ask for news by themselves, all day, as even as a clock. */
+export function pagesLeftOpen(world: World, window: Window): EventStream[] {
+  return guests(world, 40, 'openPage').map((guest) => {
+    const random = world.random.fork(`trap/${guest.actor.id}`);
+    const client = { address: world.plan.home(), headers: browserHeaders(random, world.releases), jar: createJar() };
+    const everyMs = random.pick([2000, 5000, 10_000, 30_000]);
+    const paths = random.pick([
+      ['/v1/account'],
+      ['/v1/cart', '/v1/account'],
+      ['/v1/products?page=0'],
+      ['/v1/account/orders'],
+    ]);
+    return (function* (): Events {
+      let at = window.from + random.between(0, 1_800_000);
+      yield logIn(at, guest, client);
+      for (at += 2000; at < window.until; at += everyMs + random.between(0, 25))
+        for (const path of paths) yield { at, actor: guest.actor, client, method: 'GET', path, authorized: true };
+    })();
+  });
+}
+
+/** People who reload one product until it is for sale, and people who compare for an hour. */
+export function waitingForSales(world: World, window: Window): EventStream[] {
+  return guests(world, 40, 'waiting').map((guest, i) => {
+    const random = world.random.fork(`trap/${guest.actor.id}`);
+    const client = { address: world.plan.home(), headers: browserHeaders(random, world.releases), jar: createJar() };
+    const { id } = random.pick(world.data.products);
+    return (function* (): Events {
+      const from = window.from + random.between(0, 5_400_000);
+      yield logIn(from, guest, client);
+      const step = (at: number, path: string): RequestEvent => ({
+        at,
+        actor: guest.actor,
+        client,
+        method: 'GET',
+        path,
+        authorized: true,
+      });
+      if (i % 2) {
+        for (let at = from + 2000; at < from + 600_000; at += random.lognormal(2200, 0.5))
+          yield step(at, `/v1/products/${id}`);
+        return;
+      }
+      for (let at = from + 2000; at < from + 3_600_000; at += random.lognormal(11_000, 0.8))
+        yield step(at, random.chance(0.8) ? `/v1/products/${random.pick(world.data.products).id}` : '/v1/cart');
+    })();
+  });
+}
+
 /** From `at` on half of the people call the product list under a new name. */
 export function* newApiVersion(stream: EventStream, at: number): Events {
   for (let next = stream.next(); !next.done; next = stream.next()) {

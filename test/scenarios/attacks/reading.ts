@@ -13,9 +13,16 @@ interface ReadingAttack {
 
 type Events = Generator<RequestEvent, undefined>;
 
-/** A logged-in customer who counts up order ids. `everyMs` from a fraction of a second to a minute. */
+/** A logged-in customer who counts up order ids, or guesses them. `everyMs` from a fraction of a second to a minute. */
 export function* orderWalking(
-  options: ReadingAttack & { attacker: ShopUser; address: string; releases: Releases; everyMs: number },
+  options: ReadingAttack & {
+    attacker: ShopUser;
+    address: string;
+    releases: Releases;
+    everyMs: number;
+    /** Ids that are tried in no order, instead of counting. */
+    guessed?: readonly number[];
+  },
 ): Events {
   const { random, data, window, attacker, everyMs } = options;
   const client: Client = {
@@ -31,7 +38,7 @@ export function* orderWalking(
   let id = random.pick(ids.slice(0, ids.length >> 1));
   const direction = random.chance(0.8) ? 1 : -1;
   for (let at = window.from + 2000; at < window.until; at += everyMs * random.between(0.7, 1.4)) {
-    yield { ...base, at, path: `/v1/orders/${id}` };
+    yield { ...base, at, path: `/v1/orders/${options.guessed ? random.pick(options.guessed) : id}` };
     id +=
       direction *
       random.weighted([
@@ -43,7 +50,14 @@ export function* orderWalking(
 
 /** Reads the catalogue product by product, slowly enough for every rate limit. */
 export function* slowScraping(
-  options: ReadingAttack & { address: string; userAgent: string; everyMs: number; skip?: number },
+  options: ReadingAttack & {
+    address: string;
+    userAgent: string;
+    everyMs: number;
+    skip?: number;
+    /** Pauses as people make them instead of a timer's. */
+    uneven?: boolean;
+  },
 ): Events {
   const { random, data, window, everyMs } = options;
   const headers = disguisedTool(random, options.userAgent);
@@ -54,7 +68,9 @@ export function* slowScraping(
   const queue = random.chance(0.5) ? ids : random.sample(ids, ids.length);
   const jitter = random.between(0.02, 0.2);
   let i = options.skip ?? 0;
-  for (let at = window.from; at < window.until; at += everyMs * (1 + random.between(-jitter, jitter))) {
+  const pause = (): number =>
+    options.uneven ? random.lognormal(everyMs * 0.75, 0.76) : everyMs * (1 + random.between(-jitter, jitter));
+  for (let at = window.from; at < window.until; at += pause()) {
     yield { at, actor, client, method: 'GET', path: `/v1/products/${queue[i % queue.length]}`, authorized: false };
     i += 1;
   }
@@ -87,9 +103,9 @@ export function* probing(options: ReadingAttack & { address: string; requestsPer
   }
 }
 
-/** A customer's account that searches far more than anybody does. */
+/** A customer's account that searches far more than anybody does, or asks for all sorts of things far too often. */
 export function* excessiveSearch(
-  options: ReadingAttack & { attacker: ShopUser; address: string; requestsPerSecond: number },
+  options: ReadingAttack & { attacker: ShopUser; address: string; requestsPerSecond: number; mixed?: boolean },
 ): Events {
   const { random, data, window, attacker, requestsPerSecond } = options;
   const client: Client = { address: options.address, headers: plainTool(random), jar: createJar() };
@@ -97,7 +113,10 @@ export function* excessiveSearch(
   yield logIn(window.from, actor, client, attacker);
   for (let at = window.from + 500; at < window.until; at += random.exponential(1000 / requestsPerSecond)) {
     const [word = 'oak'] = random.pick(data.products).name.split(' ');
-    yield { at, actor, client, method: 'GET', path: `/v1/search?q=${word}`, authorized: true };
+    const path = options.mixed
+      ? random.pick(['/v1/account', '/v1/cart', '/v1/account/orders', '/v1/products?page=0', `/v1/search?q=${word}`])
+      : `/v1/search?q=${word}`;
+    yield { at, actor, client, method: 'GET', path, authorized: true };
   }
 }
 
