@@ -39,20 +39,28 @@ const fields: readonly (readonly [PrincipalKind, number])[] = [
   [PrincipalKind.NETWORK, F.network],
 ];
 
+/** 53 of 64 bits are enough to tell a few thousand apart, and cost no text. */
+function keyOf(lo: number, hi: number): number {
+  return (hi & 0x1f_ffff) * 2 ** 32 + lo;
+}
+
 export function createTruth(options: { traits: boolean }): Truth {
-  const tallies = new Map<string, Tally>();
+  const tallies = new Map<PrincipalKind, Map<number, Tally>>(fields.map(([kind]) => [kind, new Map()]));
   const rows: Row[] = [];
   const attackTimes: number[] = [];
+  const tallyOf = ({ kind, pseudonym }: Verdict): Tally | undefined =>
+    tallies.get(kind)?.get(keyOf(Number.parseInt(pseudonym.slice(8), 16), Number.parseInt(pseudonym.slice(0, 8), 16)));
   return {
     add(event, batch, base) {
       const attack = event.actor.label !== 'benign';
       const { u32 } = batch;
       const value = (at: number): string => hex16(u32[base + at] as number, u32[base + at + 1] as number);
       for (const [kind, at] of fields) {
-        if (((u32[base + at] as number) | (u32[base + at + 1] as number)) === 0) continue;
-        const key = `${kind}:${value(at)}`;
-        let tally = tallies.get(key);
-        if (!tally) tallies.set(key, (tally = { attack: 0, benign: 0, personas: new Map() }));
+        const [lo, hi] = [u32[base + at] as number, u32[base + at + 1] as number];
+        if ((lo | hi) === 0) continue;
+        const ofKind = tallies.get(kind) as Map<number, Tally>;
+        let tally = ofKind.get(keyOf(lo, hi));
+        if (!tally) ofKind.set(keyOf(lo, hi), (tally = { attack: 0, benign: 0, personas: new Map() }));
         if (attack) tally.attack++;
         else tally.benign++;
         tally.personas.set(event.actor.persona, (tally.personas.get(event.actor.persona) ?? 0) + 1);
@@ -82,11 +90,11 @@ export function createTruth(options: { traits: boolean }): Truth {
         const carrying = rows.filter((r) => (all || r.login) && traits.every((t) => r.values[t.trait] === t.value));
         return carrying.length === 0 ? 0 : carrying.filter((r) => r.attack).length / carrying.length;
       }
-      const tally = tallies.get(`${verdict.kind}:${verdict.pseudonym}`);
+      const tally = tallyOf(verdict);
       return tally ? tally.attack / (tally.attack + tally.benign) : 0;
     },
     personaOf(verdict) {
-      const tally = tallies.get(`${verdict.kind}:${verdict.pseudonym}`);
+      const tally = tallyOf(verdict);
       if (!tally) return 'campaign';
       return [...tally.personas].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))[0]?.[0] ?? '';
     },

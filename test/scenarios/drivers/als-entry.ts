@@ -100,7 +100,8 @@ export function answerEvent(event: RequestEvent, options: EntryOptions): Answere
 
 function requestProperties(event: RequestEvent, headers: Record<string, string>, options: EntryOptions) {
   const logged = options.loggedHeaders ?? defaultLoggedHeaders;
-  const id = options.random.hex(32);
+  const word = (): string => options.random.whole(0, 0xffff_ffff).toString(16).padStart(8, '0');
+  const id = word() + word() + word() + word();
   return {
     requestMethod: RequestMethod[event.method],
     scheme: 'http',
@@ -151,9 +152,19 @@ function copyFact(facts: JsonObject, key: string, body: unknown, field: string):
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') facts[key] = value;
 }
 
+/** Payloads by header: a visit sends the same token with each of its requests. */
+const read = new Map<string, JsonObject>();
+const maxRead = 20_000;
+
 function claimsOf(authorization: string): JsonObject | undefined {
+  const known = read.get(authorization);
+  if (known !== undefined) return known;
   const payload = /^Bearer [^.]+\.([^.]+)\./.exec(authorization)?.[1];
-  return payload === undefined ? undefined : (JSON.parse(Buffer.from(payload, 'base64url').toString()) as JsonObject);
+  if (payload === undefined) return undefined;
+  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as JsonObject;
+  if (read.size >= maxRead) read.clear();
+  read.set(authorization, claims);
+  return claims;
 }
 
 function socketAddress(address: string, portValue: number) {
