@@ -64,6 +64,20 @@ describe('a score', () => {
     expect(levelOf(one(6), Level.NONE)).toBe(Level.ELEVATED);
   });
 
+  it('stays below Elevated while the evidence is within the budget, whatever it is about', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...families),
+        fc.double({ min: 0.1, max: 5.99, noNaN: true }),
+        context,
+        (family, surprise, around) => {
+          const one = { detector: 'tokenAbuse' as const, family, surprise, successShare: 1 };
+          expect(scoreOf([one], { ...around, alertSurprise: 6 }).score).toBeLessThan(thresholds[Level.ELEVATED]);
+        },
+      ),
+    );
+  });
+
   it('halves its evidence every half hour', () => {
     expect(decayed(8, 30 * 60_000)).toBeCloseTo(4);
     expect(decayed(8, -5)).toBe(8);

@@ -85,17 +85,19 @@ export function scoreOf(evidence: readonly Evidence[], context: ScoreContext): S
     points: (base * (weights[i] as number)) / combined,
   }));
   let score = base;
-  const multiply = (source: string, odds: number): void => {
+  const multiply = (source: string, odds: number, most = 100): void => {
     if (odds === 1 || score <= 0) return;
-    const next = applyOdds(score, odds);
+    const next = Math.min(applyOdds(score, odds), Math.max(most, score));
     contributions.push({ source, points: next - score });
     score = next;
   };
   const agreeing = new Set(sorted.filter((e) => e.surprise >= corroborates).map((e) => e.family)).size;
   if (agreeing > 1) multiply('corroboration', 1.6 ** (agreeing - 1));
-  multiply('outcome', 1 + sorted.reduce((max, e) => Math.max(max, (served[e.family] ?? 0) * e.successShare), 0));
-  multiply('criticality', criticalityOdds[context.criticality]);
-  multiply('reputation', 1 + context.reputation);
+  // What it was about weighs what is beyond chance; it does not make chance an alert, or the budget would not hold.
+  const most = score < thresholds[Level.ELEVATED] ? thresholds[Level.ELEVATED] - 0.1 : 100;
+  multiply('outcome', 1 + sorted.reduce((max, e) => Math.max(max, (served[e.family] ?? 0) * e.successShare), 0), most);
+  multiply('criticality', criticalityOdds[context.criticality], most);
+  multiply('reputation', 1 + context.reputation, most);
   return { score, contributions };
 }
 
