@@ -30,11 +30,21 @@ const O = {
   pace: 8,
   words: 10,
 } as const;
-/** Accounts: networks of successful logins (kept); failures since the last success, sources that failed. */
-const A = { known: DISTINCT_WORDS, run: 0, sources: 2, words: 2 + DISTINCT_WORDS } as const;
+/**
+ * Accounts: networks of successful logins (kept); failures since the last success from elsewhere and from anywhere,
+ * sources that failed.
+ */
+const A = { known: DISTINCT_WORDS, run: 0, streak: 1, sources: 2, words: 2 + DISTINCT_WORDS } as const;
 
-/** Chance that a failed login is followed by another failure: people forget, password managers do not. */
-const prior = { mean: 0.35, count: 60, strength: 30 };
+/**
+ * Chance that a login fails: the first, after one failure, after two, after three or more. People mistype and forget,
+ * password managers do not, and nobody's third guess is as likely as his first; how it is here is learned for each, from
+ * a prior worth so many logins. Callers differ in the last.
+ */
+const prior = { chances: [0.2, 0.4, 0.45, 0.4], logins: 40, most: 0.6, strength: 40 } as const;
+const depths = prior.chances.length;
+/** A longer run is hardly its owner's. */
+const maxLearned = 8;
 /** Attempts whose outcome nothing tells: most of them are ordinary logins, so a run says far less. */
 const unknownOutcome = { mean: 0.6, strength: 20 };
 /** Pauses in which nobody reads the answer and types again, and in which few do; what each says of a program. */
@@ -67,13 +77,6 @@ export const bruteForce: DetectorFactory = (close) => {
     onClose: (t, base) => close(t, base, () => {}),
   });
 
-  const followUp = (scene: Scene): { mean: number; known: number } => {
-    const at = cellOf(DETECTOR, Key.account) * SUMS;
-    const known = scene.population?.sums[at] ?? 0;
-    const failed = scene.population?.sums[at + 1] ?? 0;
-    return { mean: Math.min(0.6, (failed + prior.mean * prior.count) / (known + prior.count)), known };
-  };
-
   const onAccount = (scene: Scene, outcome: number): void => {
     const base = accounts.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
     if (base < 0) return;
@@ -85,15 +88,12 @@ export const bruteForce: DetectorFactory = (close) => {
     );
     const familiar = hasDistinct(u32, base + accounts.kept, network) === true;
     const run = f32[own + A.run] as number;
-    if (run > 0 && run < 8 && outcome !== Outcome.unknown) {
-      const at = cellOf(DETECTOR, Key.account) * SUMS;
-      const sums = scene.partial.sums;
-      sums[at] = (sums[at] as number) + 1;
-      if (outcome === Outcome.failure) sums[at + 1] = (sums[at + 1] as number) + 1;
-    }
+    const streak = f32[own + A.streak] as number;
+    if (streak < maxLearned && outcome !== Outcome.unknown) learn(scene, streak, outcome === Outcome.failure);
+    f32[own + A.streak] = outcome === Outcome.failure ? streak + 1 : 0;
     if (outcome === Outcome.success) {
       // A success out of a long run may be the attacker's: it teaches nothing about where the owner lives.
-      if (run < 8) addDistinct(u32, base + accounts.kept, network);
+      if (run < maxLearned) addDistinct(u32, base + accounts.kept, network);
       f32[own + A.run] = 0;
       u32.fill(0, own + A.sources, own + A.sources + DISTINCT_WORDS);
       return;
@@ -105,8 +105,7 @@ export const bruteForce: DetectorFactory = (close) => {
       own + A.sources,
       fold(scene.u32[scene.record + F.address] as number, scene.u32[scene.record + F.address + 1] as number),
     );
-    const { mean } = followUp(scene);
-    const surprise = betaGeometricSurprise(run + 1, mean, prior.strength);
+    const surprise = runSurprise(chancesOf(scene), run + 1);
     if (surprise < 3) return;
     const to = (code: number, field: number): void =>
       scene.derive({
@@ -137,7 +136,7 @@ export const bruteForce: DetectorFactory = (close) => {
       if (!isLogin(scene)) return;
       const outcome = outcomeOf(scene);
       if (scene.kind === Key.account) return onAccount(scene, outcome);
-      const { mean, known } = followUp(scene);
+      const chances = chancesOf(scene);
       for (const table of sources) {
         const base = table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
         if (base < 0) continue;
@@ -163,20 +162,24 @@ export const bruteForce: DetectorFactory = (close) => {
           f32[own + O.pace] = (f32[own + O.pace] as number) + (paces.find((p) => pause <= p.withinMs)?.surprise ?? 0);
         }
         const pace = Math.min(maxPace, f32[own + O.pace] as number);
-        const model = outcome === Outcome.unknown ? unknownOutcome : { mean, strength: prior.strength };
         // Several people behind one address each bring their own failures; successes in between end a run anyway.
         const share = run / Math.max(1, scene.sharedBy);
         scene.say(table, base, {
           detector: id,
           family: 'identity',
-          surprise: betaGeometricSurprise(share, model.mean, model.strength) + pace,
+          surprise:
+            pace +
+            (outcome === Outcome.unknown
+              ? betaGeometricSurprise(share, unknownOutcome.mean, unknownOutcome.strength)
+              : runSurprise(chances, share)),
           observed: run,
-          expected: model.mean / (1 - model.mean),
+          expected:
+            outcome === Outcome.unknown ? unknownOutcome.mean / (1 - unknownOutcome.mean) : expectedRun(chances),
           unit:
             outcome === Outcome.unknown
               ? 'login attempts in a row, outcome unknown'
               : 'failed logins in a row without a success',
-          baseline: known,
+          baseline: chances.known,
           successShare: 0,
         });
       }
@@ -196,7 +199,7 @@ export const bruteForce: DetectorFactory = (close) => {
         family: 'identity',
         surprise: f32[own + O.blame] as number,
         observed: update.count,
-        expected: prior.mean / (1 - prior.mean),
+        expected: expectedRun(chancesOf(scene)),
         unit: `failed logins on one account from ${update.delta} addresses`,
         baseline: 0,
         successShare: 0,
@@ -205,3 +208,44 @@ export const bruteForce: DetectorFactory = (close) => {
   };
   return detector;
 };
+
+function learn(scene: Scene, depth: number, failed: boolean): void {
+  const at = cellOf(DETECTOR, Key.account) * SUMS + 2 * Math.min(depth, depths - 1);
+  const sums = scene.partial.sums;
+  sums[at] = (sums[at] as number) + 1;
+  if (failed) sums[at + 1] = (sums[at + 1] as number) + 1;
+}
+
+/** Chance of failure by depth; one array for all, read before the next call. */
+const chances = { known: 0, at: new Float64Array(depths) };
+
+function chancesOf(scene: Scene): typeof chances {
+  const sums = scene.population?.sums;
+  const at = cellOf(DETECTOR, Key.account) * SUMS;
+  chances.known = sums?.[at] ?? 0;
+  for (let i = 0; i < depths; i++) {
+    const logins = (sums?.[at + 2 * i] ?? 0) + prior.logins;
+    const failed = (sums?.[at + 2 * i + 1] ?? 0) + (prior.chances[i] as number) * prior.logins;
+    chances.at[i] = Math.min(prior.most, failed / logins);
+  }
+  return chances;
+}
+
+/** Surprise of `run` failures in a row; what several people share need not be whole. */
+function runSurprise({ at }: typeof chances, run: number): number {
+  let surprise = 0;
+  for (let i = 0; i < depths - 1; i++) {
+    if (run <= i) return surprise;
+    surprise -= Math.log10(at[i] as number) * Math.min(1, run - i);
+  }
+  return surprise + betaGeometricSurprise(run - (depths - 1), at[depths - 1] as number, prior.strength);
+}
+
+/** Failures in a row that a login leads to on average. */
+function expectedRun({ at }: typeof chances): number {
+  let expected = 0;
+  let reached = 1;
+  for (let i = 0; i < depths - 1; i++) expected += reached *= at[i] as number;
+  const last = at[depths - 1] as number;
+  return expected + (reached * last) / (1 - last);
+}

@@ -2,6 +2,7 @@
  * Walking ids (broken object level authorisation). Each object remembers who got it first; whoever else asks for it
  * has touched a foreign object. How often that is normal is learned per operation: a catalogue is everybody's, an
  * order is one person's. Ids in regular steps are a second, independent tell.
+ * Each caller is held against everybody else: what it taught itself in this window is taken out again.
  */
 import { F, Flag } from '../observation.ts';
 import { Key } from '../engine/key-kind.ts';
@@ -11,7 +12,7 @@ import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory, DerivedUpdate, Scene } from './detector.ts';
 import { hasFlag, statusOf } from './facts.ts';
 import { addOperation } from './population.ts';
-import { betaBinomialSurprise, negativeBinomialSurprise } from './statistics.ts';
+import { betaBinomialSurprise, eitherSurprise, negativeBinomialSurprise } from './statistics.ts';
 import { W, WindowTable } from './window-table.ts';
 
 const id = 'objectEnumeration';
@@ -19,18 +20,23 @@ const DETECTOR = 3;
 
 /** Objects: first owner (64 bits) and its kind, kept as long as the object is remembered. */
 const Owner = { lo: 0, hi: 1, kind: 2, words: 4 } as const;
-/** Actors: distinct objects that somebody owns, foreign ones, foreign ones served, expected foreign ones, steps, regular steps, last step. */
+/**
+ * Actors: foreign objects, foreign ones served, expected foreign ones, steps, regular
+ * steps and those served, last step, samples behind the ratios; the last operation, and the four sums it was taught.
+ */
 const O = {
-  touched: 0,
-  foreign: 1,
-  served: 2,
-  expected: 3,
-  steps: 4,
-  regular: 5,
+  foreign: 0,
+  served: 1,
+  expected: 2,
+  steps: 3,
+  regular: 4,
+  regularServed: 5,
   step: 6,
   baseline: 7,
-  objects: 8,
-  words: 8 + DISTINCT_WORDS,
+  operation: 8,
+  taught: 9,
+  objects: 14,
+  words: 14 + DISTINCT_WORDS,
 } as const;
 
 /**
@@ -40,7 +46,8 @@ const O = {
 const inferredPrivate = { touches: 50, foreign: 0.1 };
 /** Foreign share of an operation before anything is known: an operation may turn out to be a catalogue. */
 const foreignPrior = { mean: 0.2, touches: 5, floor: 0.3, shape: 2 };
-const stepPrior = { mean: 0.1, steps: 20, strength: 12 };
+const stepPrior = { mean: 0.1, steps: 20, strength: 12, least: 5 };
+const Step = { none: 0, irregular: 1, regular: 2 } as const;
 const windowMs = 6 * 3_600_000;
 
 export const objectEnumeration: DetectorFactory = (close) => {
@@ -116,12 +123,22 @@ export const objectEnumeration: DetectorFactory = (close) => {
       const { u32, f32 } = actors.slab;
       const own = base + actors.own;
       if (!addDistinct(u32, own + O.objects, update.object)) return;
+      if (u32[own + O.operation] !== update.operation) {
+        u32[own + O.operation] = update.operation;
+        u32.fill(0, own + O.taught, own + O.taught + 4);
+      }
       const calm = (f32[base + W.best] as number) < 3;
-      const ratios = learn(scene, update, calm);
+      const ratios = ratiosOf(scene, update.operation, f32, own + O.taught);
+      const teach = (index: number): void => {
+        if (!calm) return;
+        addOperation(scene.partial, update.operation, index, 1);
+        f32[own + O.taught + index] = (f32[own + O.taught + index] as number) + 1;
+      };
+      teach(0);
+      if (update.foreign) teach(1);
       const owned =
         update.count > 0 || (ratios.touches >= inferredPrivate.touches && ratios.foreign <= inferredPrivate.foreign);
       if (owned) {
-        f32[own + O.touched] = (f32[own + O.touched] as number) + 1;
         f32[own + O.expected] = (f32[own + O.expected] as number) + ratios.foreign;
         f32[own + O.baseline] = ratios.touches;
       }
@@ -130,64 +147,73 @@ export const objectEnumeration: DetectorFactory = (close) => {
         if (update.success) f32[own + O.served] = (f32[own + O.served] as number) + 1;
         actors.sample(base, update.seq);
       }
-      const foreign = f32[own + O.foreign] as number;
-      const walked = regularSteps(scene, update, own, ratios.step, calm);
-      const expected = f32[own + O.expected] as number;
-      const byOwner = negativeBinomialSurprise(foreign, expected + foreignPrior.floor, foreignPrior.shape);
-      // Two looks at the same behaviour: half the probability for each.
-      const surprise = Math.max(byOwner, walked) - Math.log10(2);
-      if (surprise <= 0) return;
-      const byForeign = byOwner >= walked;
-      scene.say(actors, base, {
-        detector: id,
-        family: 'object',
-        surprise,
-        observed: byForeign ? foreign : (f32[own + O.regular] as number),
-        expected: byForeign ? expected : ratios.step * (f32[own + O.steps] as number),
-        unit: byForeign
-          ? 'distinct objects that others got first or that were refused'
-          : 'regular steps from one object id to the next',
-        baseline: ratios.touches,
-        successShare: foreign > 0 ? (f32[own + O.served] as number) / foreign : 0,
-      });
+      const step = takeStep(base, update);
+      if (step !== Step.none) teach(2);
+      if (step === Step.regular) teach(3);
+      state(scene, base, ratios);
     },
   };
 
-  const regularSteps = (scene: Scene, update: DerivedUpdate, own: number, mean: number, calm: boolean): number => {
-    if (!Number.isFinite(update.delta) || update.delta === 0) return 0;
+  /** How the caller came from the object before to this one. */
+  const takeStep = (base: number, update: DerivedUpdate): number => {
+    if (!Number.isFinite(update.delta) || update.delta === 0) return Step.none;
     const { f32 } = actors.slab;
+    const own = base + actors.own;
     const step = Math.fround(update.delta);
     const regular = Math.abs(step) === 1 || f32[own + O.step] === step;
     f32[own + O.step] = step;
     f32[own + O.steps] = (f32[own + O.steps] as number) + 1;
-    if (regular) {
-      f32[own + O.regular] = (f32[own + O.regular] as number) + 1;
-      if (!update.foreign) actors.sample(own - actors.own, update.seq);
-    }
-    if (calm) {
-      addOperation(scene.partial, update.operation, 2, 1);
-      if (regular) addOperation(scene.partial, update.operation, 3, 1);
-    }
+    if (!regular) return Step.irregular;
+    f32[own + O.regular] = (f32[own + O.regular] as number) + 1;
+    if (update.success) f32[own + O.regularServed] = (f32[own + O.regularServed] as number) + 1;
+    if (!update.foreign) actors.sample(base, update.seq);
+    return Step.regular;
+  };
+
+  const state = (scene: Scene, base: number, ratios: Ratios): void => {
+    const { f32 } = actors.slab;
+    const own = base + actors.own;
+    const foreign = f32[own + O.foreign] as number;
+    const expected = f32[own + O.expected] as number;
     const steps = f32[own + O.steps] as number;
-    if (steps < 8) return 0;
-    return betaBinomialSurprise(f32[own + O.regular] as number, steps, mean, stepPrior.strength);
+    const regular = f32[own + O.regular] as number;
+    const byOwner = negativeBinomialSurprise(foreign, expected + foreignPrior.floor, foreignPrior.shape);
+    const walked = steps < stepPrior.least ? 0 : betaBinomialSurprise(regular, steps, ratios.step, stepPrior.strength);
+    if (byOwner === 0 && walked === 0) return;
+    const byForeign = byOwner >= walked;
+    scene.say(actors, base, {
+      detector: id,
+      family: 'object',
+      surprise: eitherSurprise(byOwner, walked),
+      observed: byForeign ? foreign : regular,
+      expected: byForeign ? expected : ratios.step * steps,
+      unit: byForeign
+        ? 'distinct objects that others got first or that were refused'
+        : 'regular steps from one object id to the next',
+      baseline: ratios.touches,
+      successShare: byForeign
+        ? (f32[own + O.served] as number) / Math.max(1, foreign)
+        : (f32[own + O.regularServed] as number) / Math.max(1, regular),
+    });
   };
 
   return detector;
 };
 
-/** Ratios of the operation as everybody uses it, and this touch added to them. */
-function learn(scene: Scene, update: DerivedUpdate, calm: boolean): { foreign: number; step: number; touches: number } {
-  const sums = scene.population?.operations.get(update.operation);
-  if (calm) {
-    addOperation(scene.partial, update.operation, 0, 1);
-    if (update.foreign) addOperation(scene.partial, update.operation, 1, 1);
-  }
-  const touches = sums?.[0] ?? 0;
-  const steps = sums?.[2] ?? 0;
+interface Ratios {
+  foreign: number;
+  step: number;
+  touches: number;
+}
+
+/** Ratios of the operation as everybody else uses it: without the four sums at `taught`, which come from this caller. */
+function ratiosOf(scene: Scene, operation: number, f32: Float32Array, taught: number): Ratios {
+  const sums = scene.population?.operations.get(operation);
+  const others = (index: number): number => Math.max(0, (sums?.[index] ?? 0) - (f32[taught + index] as number));
+  const touches = others(0);
   return {
     touches,
-    foreign: ((sums?.[1] ?? 0) + foreignPrior.mean * foreignPrior.touches) / (touches + foreignPrior.touches),
-    step: ((sums?.[3] ?? 0) + stepPrior.mean * stepPrior.steps) / (steps + stepPrior.steps),
+    foreign: (others(1) + foreignPrior.mean * foreignPrior.touches) / (touches + foreignPrior.touches),
+    step: (others(3) + stepPrior.mean * stepPrior.steps) / (others(2) + stepPrior.steps),
   };
 }

@@ -1,6 +1,7 @@
 /**
- * Bulk reading: how much of the resource space one caller covers in an hour, and how evenly. People linger and burst, so
- * the logarithms of their pauses spread widely; a program on a timer hardly varies, however politely it waits.
+ * Bulk reading, three looks at an hour of one caller: how much of the resource space it covers; how evenly, since people
+ * linger and burst and a program on a timer hardly varies, however politely it waits; and with how little else, since
+ * people who read a lot also search, look at what is theirs and come back to what they saw.
  */
 import { F, Flag } from '../observation.ts';
 import { Key } from '../engine/key-kind.ts';
@@ -9,7 +10,7 @@ import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
 import { hasFlag, isAsset, isLogin, methodOf, statusOf } from './facts.ts';
 import { cellOf, SUMS } from './population.ts';
-import { normalSurprise } from './statistics.ts';
+import { combinedSurprise, normalOf, normalSurprise } from './statistics.ts';
 import { W, WindowTable } from './window-table.ts';
 
 const id = 'scraping';
@@ -17,7 +18,8 @@ const DETECTOR = 4;
 
 /**
  * Last read (f64), reads, pauses, sum and sum of squares of their logarithms, reads that a page led to, parts of pages
- * fetched beside, targets; kept: own mean and windows, best surprise and start (f64) of the last window.
+ * fetched beside, requests of any kind, the operation read most and its lead over all others, targets; kept: own mean
+ * and windows, best surprise and start (f64) of the last window.
  */
 const O = {
   lastAt: 0,
@@ -27,15 +29,28 @@ const O = {
   squares: 5,
   linked: 6,
   parts: 7,
-  targets: 8,
-  words: 8 + DISTINCT_WORDS,
+  requests: 8,
+  operation: 9,
+  lead: 10,
+  targets: 12,
+  words: 12 + DISTINCT_WORDS,
 } as const;
 const Kept = { mean: 0, windows: 1, last: 2, lastAt: 4, words: 6 } as const;
 
-/** Logarithm of distinct resources per hour, and spread of the logarithm of pauses, before anything is known. */
+/** Logarithm of distinct resources per hour, and of the spread of the logarithms of pauses, before anything is known. */
 const coverage = { mean: 1.8, deviation: 1.1, windows: 40 };
-const evenness = { mean: 1.5, deviation: 0.35, windows: 40 };
+const evenness = { mean: 0.3, deviation: 0.4, windows: 40 };
+const leastDeviation = 0.35;
+/** Evenness and monotony tell a program from a person, not a bad program from a good one: each says no more than this. */
+const mostOfManner = 3;
+/**
+ * What else a caller does beside what it does most, as a share: callers differ as x^(1/mean), with the mean of −ln x learned.
+ * Never below 1, as if every share were equally common: what most people do says little of how rare it is to do nothing else.
+ */
+const monotony = { mean: 1, windows: 40, least: 1, minRequests: 20 };
 const minReads = 40;
+/** A statement costs more than a read; each further one says hardly more. */
+const stateEvery = 4;
 /** A page fetches its parts evenly, too, but not for so long. */
 const evenAfterMs = 600_000;
 const minTargets = 30;
@@ -76,7 +91,11 @@ export const scraping: DetectorFactory = (close) => {
         sums[at] = (sums[at] as number) + 1;
         sums[at + 1] = (sums[at + 1] as number) + ln;
         sums[at + 2] = (sums[at + 2] as number) + ln * ln;
-        const spread = spreadOf(f32, own);
+        if ((f32[own + O.requests] as number) >= monotony.minRequests) {
+          sums[at + 6] = (sums[at + 6] as number) + 1;
+          sums[at + 7] = (sums[at + 7] as number) + sameness(f32, own);
+        }
+        const spread = Math.log(spreadOf(f32, own));
         if ((f32[own + O.pauses] as number) < 10) return;
         sums[at + 3] = (sums[at + 3] as number) + 1;
         sums[at + 4] = (sums[at + 4] as number) + spread;
@@ -90,14 +109,15 @@ export const scraping: DetectorFactory = (close) => {
     tables: [table],
     update(scene) {
       if (isAsset(scene)) return notePart(table, scene);
-      if (methodOf(scene) !== GET || isLogin(scene) || statusOf(scene) >= 400) return;
       if (hasFlag(scene, Flag.declaredBot)) return;
+      if (methodOf(scene) !== GET || isLogin(scene) || statusOf(scene) >= 400) return noteOther(table, scene);
       const base = table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
       if (base < 0) return;
       const { u32, f32, f64 } = table.slab;
       const own = base + table.own;
       const reads = (f32[own + O.reads] as number) + 1;
       f32[own + O.reads] = reads;
+      noteOperation(table, own, scene);
       if (hasFlag(scene, Flag.hasReferer)) f32[own + O.linked] = (f32[own + O.linked] as number) + 1;
       addDistinct(
         u32,
@@ -114,7 +134,7 @@ export const scraping: DetectorFactory = (close) => {
       }
       f64[(own + O.lastAt) >> 1] = startedAt;
       if ((reads & 7) === 0) table.sample(base, scene.seq);
-      if (reads < minReads) return;
+      if (reads < minReads || reads % stateEvery !== 0) return;
       // Several people behind an address read in proportion, and their pauses interleave.
       const shared = Math.max(1, scene.sharedBy);
       const targets = countDistinct(u32, own + O.targets) / shared;
@@ -127,16 +147,28 @@ export const scraping: DetectorFactory = (close) => {
         (1 -
           ((f32[own + O.linked] as number) >= reads * browsing.share ? browsing.discount : 0) -
           ((f32[own + O.parts] as number) >= reads * browsing.share ? browsing.discount : 0));
-      // Programs are even by nature: for an application with a key only the amount counts, and its own past.
+      // Programs are even and do one thing by nature: for an application with a key only the amount counts, and its own past.
       if (scene.kind === Key.app) {
         if ((f32[base + table.kept + Kept.windows] as number) >= ownWindows)
           surprise = Math.min(
             surprise,
             normalSurprise((Math.log(targets) - (f32[base + table.kept + Kept.mean] as number)) / 0.5),
           );
-      } else if (shared < 2 && scene.at - (f64[(base + W.windowAt) >> 1] as number) >= evenAfterMs) {
+      } else if (shared < 2) {
+        const mean =
+          ((sums?.[at + 7] ?? 0) + monotony.mean * monotony.windows) / ((sums?.[at + 6] ?? 0) + monotony.windows);
+        const same = Math.min(mostOfManner, sameness(f32, own) / Math.max(monotony.least, mean) / Math.LN10);
         const even = normalOf(sums, at + 3, evenness);
-        surprise += normalSurprise((even.mean - spreadOf(f32, own)) / even.deviation);
+        surprise = combinedSurprise(
+          surprise,
+          same,
+          scene.at - (f64[(base + W.windowAt) >> 1] as number) < evenAfterMs
+            ? 0
+            : Math.min(
+                mostOfManner,
+                normalSurprise((even.mean - Math.log(spreadOf(f32, own))) / Math.max(leastDeviation, even.deviation)),
+              ),
+        );
       }
       surprise += persistence.share * lastSurprise(table, base);
       scene.say(table, base, {
@@ -145,7 +177,7 @@ export const scraping: DetectorFactory = (close) => {
         surprise,
         observed: Math.round(targets * shared),
         expected: Math.exp(usual.mean) * shared,
-        unit: `distinct resources read within the hour, pauses spread over a factor of ${Math.exp(spreadOf(f32, own)).toFixed(1)}`,
+        unit: `distinct resources read within the hour, ${Math.round(100 * (1 - Math.exp(-sameness(f32, own))))} % alike, pauses spread over a factor of ${Math.exp(spreadOf(f32, own)).toFixed(1)}`,
         baseline: sums?.[at] ?? 0,
         successShare: 1,
       });
@@ -162,6 +194,29 @@ function lastSurprise(table: WindowTable, base: number): number {
   return last >= persistence.threshold && gap <= 2 * windowMs ? last : 0;
 }
 
+/** The operation read most, after Boyer and Moore (1981): its lead over everything else is exact while it has a majority. */
+function noteOperation(table: WindowTable, own: number, scene: Scene): void {
+  const { u32, f32 } = table.slab;
+  f32[own + O.requests] = (f32[own + O.requests] as number) + 1;
+  const operation = scene.u32[scene.record + F.operation] as number;
+  const lead = f32[own + O.lead] as number;
+  if (lead === 0) u32[own + O.operation] = operation;
+  f32[own + O.lead] = lead === 0 || u32[own + O.operation] === operation ? lead + 1 : lead - 1;
+}
+
+/** Minus the logarithm of the share of what a caller does beside what it does most. */
+function sameness(f32: Float32Array, own: number): number {
+  const requests = f32[own + O.requests] as number;
+  return -Math.log((requests - (f32[own + O.lead] as number) + 1) / (requests + 1));
+}
+
+/** A request that reads nothing, of a caller that reads: it interrupts the reading. */
+function noteOther(table: WindowTable, scene: Scene): void {
+  const base = table.slab.find(scene.keyLo, scene.keyHi);
+  if (base < 0) return;
+  noteOperation(table, base + table.own, scene);
+}
+
 function notePart(table: WindowTable, scene: Scene): void {
   const base = table.slab.find(scene.keyLo, scene.keyHi);
   if (base < 0) return;
@@ -172,19 +227,7 @@ function notePart(table: WindowTable, scene: Scene): void {
 /** Standard deviation of the logarithm of the pauses. */
 function spreadOf(f32: Float32Array, own: number): number {
   const n = f32[own + O.pauses] as number;
-  if (n < 2) return evenness.mean;
+  if (n < 2) return Math.exp(evenness.mean);
   const mean = (f32[own + O.sum] as number) / n;
-  return Math.sqrt(Math.max(0, (f32[own + O.squares] as number) / n - mean * mean));
-}
-
-/** Mean and deviation from (n, sum, sum of squares) at `at`, with a prior worth `prior.windows` windows. */
-export function normalOf(
-  sums: Float64Array | undefined,
-  at: number,
-  prior: { mean: number; deviation: number; windows: number },
-): { mean: number; deviation: number } {
-  const n = (sums?.[at] ?? 0) + prior.windows;
-  const mean = ((sums?.[at + 1] ?? 0) + prior.mean * prior.windows) / n;
-  const squares = ((sums?.[at + 2] ?? 0) + (prior.mean ** 2 + prior.deviation ** 2) * prior.windows) / n;
-  return { mean, deviation: Math.sqrt(Math.max(0.04, squares - mean * mean)) };
+  return Math.sqrt(Math.max(1e-4, (f32[own + O.squares] as number) / n - mean * mean));
 }

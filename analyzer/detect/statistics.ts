@@ -101,6 +101,12 @@ export function combinedSurprise(...surprises: readonly number[]): number {
   return Math.max(0, (x - Math.log(sum)) / LN10);
 }
 
+/** Of several looks either one strong or all together: half the probability for each way. Never negative. */
+export function eitherSurprise(...surprises: readonly number[]): number {
+  const one = Math.max(...surprises) - Math.log10(surprises.length);
+  return Math.max(0, Math.max(one, combinedSurprise(...surprises)) - Math.log10(2));
+}
+
 /** Surprise of a standard normal value of at least `z`; asymptotic expansion where the tail underflows. */
 export function normalSurprise(z: number): number {
   if (z <= 0) return 0;
@@ -109,4 +115,17 @@ export function normalSurprise(z: number): number {
   for (let k = 24; k >= 1; k--) fraction = z + k / fraction;
   const ln = -0.5 * z * z - 0.5 * Math.log(2 * Math.PI) - Math.log(fraction);
   return Math.max(0, -ln / LN10);
+}
+
+export interface Normal {
+  mean: number;
+  deviation: number;
+}
+
+/** Mean and deviation from (n, sum, sum of squares) at `at`, with a prior worth `prior.windows` windows. */
+export function normalOf(sums: Float64Array | undefined, at: number, prior: Normal & { windows: number }): Normal {
+  const n = (sums?.[at] ?? 0) + prior.windows;
+  const mean = ((sums?.[at + 1] ?? 0) + prior.mean * prior.windows) / n;
+  const squares = ((sums?.[at + 2] ?? 0) + (prior.mean ** 2 + prior.deviation ** 2) * prior.windows) / n;
+  return { mean, deviation: Math.sqrt(Math.max(0.04, squares - mean * mean)) };
 }
