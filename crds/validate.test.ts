@@ -152,7 +152,9 @@ it('answers with errors, never with an exception, whatever stands in a field', (
     fc.property(fc.nat(), fc.nat(), fc.jsonValue({ maxDepth: 2 }), (file, choice, value) => {
       const object = structuredClone(files[file % files.length]?.object);
       replaceSomewhere(object, choice, value);
-      const { errors } = validateObject(String(object?.['kind']), object, object);
+      const kind = object?.['kind'];
+      // The value itself may stand in place of the kind, and not every one can be made a text.
+      const { errors } = validateObject(typeof kind === 'string' ? kind : '', object, object);
       for (const error of errors) expect(formatFieldError(error)).not.toContain('evaluating rule');
     }),
     { numRuns: 1000 },

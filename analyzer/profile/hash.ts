@@ -29,3 +29,8 @@ export function fold(lo: number, hi: number): number {
 export function hex16(lo: number, hi: number): string {
   return (hi >>> 0).toString(16).padStart(8, '0') + (lo >>> 0).toString(16).padStart(8, '0');
 }
+
+/** The words that `hex16` wrote. */
+export function wordsOf(hex: string): { lo: number; hi: number } {
+  return { lo: Number.parseInt(hex.slice(8), 16), hi: Number.parseInt(hex.slice(0, 8), 16) };
+}

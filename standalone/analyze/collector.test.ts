@@ -3,7 +3,7 @@ import { Level, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { createCollector } from './collector.ts';
-import { limits } from './gathered.ts';
+import { evidenceKey, limits } from './gathered.ts';
 import { pseudonymise } from './pseudonymise.ts';
 import {
   api,
@@ -120,7 +120,7 @@ describe('the result of an analysis', () => {
           api: `ns/api-${i % 300}`,
           template: `/flood/${i}`,
           eventAtMs: dayStartMs + i * 977_000,
-          principals: [{ kind: PrincipalKind.ADDRESS, pseudonym: pseudonymFor(i) }],
+          principals: [evidenceKey(PrincipalKind.ADDRESS, pseudonymFor(i))],
           text: 'x'.repeat(5_000),
         }),
       );

@@ -3,9 +3,8 @@
  * time bucket, a bounded table of evidence, and the verdicts as they change.
  */
 import type { Verdict } from '@picket/analyzer/verdict.ts';
-import type { PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { kindName } from './labels.ts';
-import { createEvidenceTable, type EvidenceLine } from './principal-evidence.ts';
+import { createEvidenceTable, type EvidenceKey, type EvidenceLine } from './principal-evidence.ts';
 import { addRequest, createRequestTotals, requestTotals } from './request-totals.ts';
 import {
   type CountBucket,
@@ -43,7 +42,7 @@ export interface SeenRequest {
   failedFlow: boolean;
   /** `Signal` bits. */
   signals: number;
-  principals: readonly { kind: PrincipalKind; pseudonym: string }[];
+  principals: readonly EvidenceKey[];
   /** Set when a decision in force (dry run) would have met the request. */
   acted?: ActedOn | undefined;
   file: string;
@@ -89,7 +88,7 @@ export function createCollector(): AnalyzeCollector {
     rejectedCount: 0,
     rejectedByReason: new Map(),
     totals: createRequestTotals(),
-    operations: new Map(),
+    operations: [],
     mergedOperations: 0,
     apis: new Map(),
     series: createTimeBuckets(limits.chartBuckets, requestTotals),
@@ -99,11 +98,21 @@ export function createCollector(): AnalyzeCollector {
     actions: createActionTally(),
   };
 
+  const counters: (PseudonymCounter | undefined)[] = [];
+  let seen: SeenRequest | undefined;
+  const lineOfSeen = (): EvidenceLine => evidenceLine(seen as SeenRequest);
+
+  /** Names are looked up one by one: put together they would be a new text to hash with every request. */
+  const tallies = new Map<string, Map<string, Map<string, OperationTally>>>();
+
   function operationOf(api: string, method: string, template: string): OperationTally {
-    const key = `${api}\n${method}\n${template}`;
-    const known = g.operations.get(key);
+    let byMethod = tallies.get(api);
+    if (byMethod === undefined) tallies.set(api, (byMethod = new Map()));
+    let byTemplate = byMethod.get(method);
+    if (byTemplate === undefined) byMethod.set(method, (byTemplate = new Map()));
+    const known = byTemplate.get(template);
     if (known !== undefined) return known;
-    if (g.operations.size >= limits.operations && template !== '(other)') {
+    if (g.operations.length >= limits.operations && template !== '(other)') {
       g.mergedOperations++;
       return operationOf('', '*', '(other)');
     }
@@ -112,9 +121,10 @@ export function createCollector(): AnalyzeCollector {
       method,
       template,
       totals: createRequestTotals(),
-      counts: g.operations.size < limits.operationSeries ? createTimeBuckets(512, countKind) : undefined,
+      counts: g.operations.length < limits.operationSeries ? createTimeBuckets(512, countKind) : undefined,
     };
-    g.operations.set(key, fresh);
+    byTemplate.set(template, fresh);
+    g.operations.push(fresh);
     return fresh;
   }
 
@@ -153,13 +163,15 @@ export function createCollector(): AnalyzeCollector {
       }
       recent.add(r);
       const weight = (error ? 1 : 0) + (r.failedFlow ? 2 : 0) + (r.signals !== 0 ? 3 : 0);
-      const line = () => evidenceLine(r);
+      seen = r;
       for (const p of r.principals) {
-        const kind = kindName(p.kind);
-        let counter = g.seen.get(kind);
-        if (counter === undefined) g.seen.set(kind, (counter = createPseudonymCounter()));
-        counter.add(p.pseudonym);
-        g.evidence.add(evidenceKey(p.kind, p.pseudonym), at, error || r.failedFlow, weight, line);
+        let counter = counters[p.kind];
+        if (counter === undefined) {
+          counter = counters[p.kind] = createPseudonymCounter();
+          g.seen.set(kindName(p.kind), counter);
+        }
+        counter.add(p.hi);
+        g.evidence.add(p, at, error || r.failedFlow, weight, lineOfSeen);
       }
       if (r.acted !== undefined) g.actions.add(r.acted);
     },
@@ -237,8 +249,8 @@ function createPseudonymCounter(): PseudonymCounter {
   const map = new Uint32Array(2 ** (bits - 5));
   let set = 0;
   return {
-    add(pseudonym) {
-      const slot = Number.parseInt(pseudonym.slice(0, 5), 16) & (2 ** bits - 1);
+    add(hi) {
+      const slot = hi >>> (32 - bits);
       const mask = 1 << (slot & 31);
       const word = map[slot >>> 5] ?? 0;
       if ((word & mask) !== 0) return;

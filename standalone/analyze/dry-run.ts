@@ -1,7 +1,9 @@
 /** What decisions would have met: the matching that Envoy does, on observations, for "what would have happened". */
 import { type Action, FlowType, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { DecisionChange } from '@picket/analyzer/decide/coordinator-output.ts';
+import { hashKey } from '@picket/analyzer/identify/generation-map.ts';
 import { F, type ObservationBatch } from '@picket/analyzer/observation.ts';
+import { hex16, wordsOf } from '@picket/analyzer/profile/hash.ts';
 import type { CampaignTrait } from '@picket/analyzer/verdict.ts';
 import type { ActedOn } from './collector.ts';
 import { actionName } from './labels.ts';
@@ -21,7 +23,7 @@ interface InForce {
 
 interface Campaign extends InForce {
   /** Field and value of each trait; all must agree. */
-  traits: { field: number; value: string }[];
+  traits: { field: number; lo: number; hi: number }[];
   loginsOnly: boolean;
 }
 
@@ -42,55 +44,58 @@ const fields: readonly [PrincipalKind, number][] = [
 ];
 
 export function createDryRun(): DryRun {
-  const inForce = new Map<string, InForce>();
+  /** By kind, then by pseudonym as one number: each request of the log asks. */
+  const inForce = new Map<PrincipalKind, Map<number, InForce>>(fields.map(([kind]) => [kind, new Map()]));
   const campaigns = new Map<string, Campaign>();
+  let acting = 0;
   return {
     apply({ event, decision }, traits) {
-      const key = `${decision.kind}:${decision.pseudonym}`;
       if (event === 'suppressed') return;
+      const { kind, pseudonym } = decision;
+      const { lo, hi } = wordsOf(pseudonym);
       if (event === 'lifted' || event === 'expired') {
-        inForce.delete(key);
-        campaigns.delete(key);
-        return;
+        inForce.get(kind)?.delete(hashKey(lo, hi));
+        campaigns.delete(pseudonym);
+      } else {
+        const met = { action: decision.action, subject: pseudonym, expiresAt: Number(decision.expiresAtMs) };
+        inForce.get(kind)?.set(hashKey(lo, hi), met);
+        const known = traits.flatMap(({ trait, value }) => {
+          const field = traitFields[trait];
+          return field === undefined ? [] : [{ field, ...wordsOf(value) }];
+        });
+        const loginsOnly = decision.match.some((m) => m.predicate.case === 'operations');
+        if (kind === PrincipalKind.CAMPAIGN && known.length > 0)
+          campaigns.set(pseudonym, { ...met, traits: known, loginsOnly });
       }
-      const met = { action: decision.action, subject: decision.pseudonym, expiresAt: Number(decision.expiresAtMs) };
-      if (decision.kind !== PrincipalKind.CAMPAIGN) {
-        inForce.set(key, met);
-        return;
-      }
-      const known = traits.flatMap(({ trait, value }) => {
-        const field = traitFields[trait];
-        return field === undefined ? [] : [{ field, value }];
-      });
-      const loginsOnly = decision.match.some((m) => m.predicate.case === 'operations');
-      if (known.length > 0) campaigns.set(key, { ...met, traits: known, loginsOnly });
+      acting = campaigns.size;
+      for (const { size } of inForce.values()) acting += size;
     },
-    meets(batch, base, at) {
-      if (inForce.size === 0 && campaigns.size === 0) return undefined;
+    meets({ u32 }, base, at) {
+      if (acting === 0) return undefined;
       let hardest: InForce | undefined;
-      let ordinary: string | undefined;
+      let ordinary = -1;
       for (const [kind, field] of fields) {
-        const pseudonym = pseudonymAt(batch, base, field);
-        if (pseudonym === '') continue;
-        const met = inForce.get(`${kind}:${pseudonym}`);
+        const lo = u32[base + field] as number;
+        const hi = u32[base + field + 1] as number;
+        if ((lo | hi) === 0) continue;
+        const met = inForce.get(kind)?.get(hashKey(lo, hi));
         if (met && at < met.expiresAt && met.action > (hardest?.action ?? 0)) hardest = met;
-        if (kind !== PrincipalKind.ADDRESS && !met) ordinary ??= pseudonym;
+        if (kind !== PrincipalKind.ADDRESS && !met && ordinary < 0) ordinary = field;
       }
-      const flow = ((batch.u32[base + F.kinds] as number) >>> 8) & 0xff;
+      const flow = ((u32[base + F.kinds] as number) >>> 8) & 0xff;
       for (const campaign of campaigns.values()) {
         if (at >= campaign.expiresAt || campaign.action <= (hardest?.action ?? 0)) continue;
         if (campaign.loginsOnly && flow !== FlowType.LOGIN && flow !== FlowType.PASSWORD_RESET) continue;
-        if (campaign.traits.every(({ field, value }) => pseudonymAt(batch, base, field) === value)) hardest = campaign;
+        const meets = campaign.traits.every(
+          ({ field, lo, hi }) => u32[base + field] === lo && u32[base + field + 1] === hi,
+        );
+        if (meets) hardest = campaign;
       }
       const action = hardest && actionName(hardest.action);
       if (!hardest || !action) return undefined;
-      return { action, subject: hardest.subject, ...(ordinary === undefined ? {} : { ordinary }) };
+      if (ordinary < 0) return { action, subject: hardest.subject };
+      const pseudonym = hex16(u32[base + ordinary] as number, u32[base + ordinary + 1] as number);
+      return { action, subject: hardest.subject, ordinary: pseudonym };
     },
   };
-}
-
-function pseudonymAt(batch: ObservationBatch, base: number, field: number): string {
-  const lo = batch.u32[base + field] as number;
-  const hi = batch.u32[base + field + 1] as number;
-  return (lo | hi) === 0 ? '' : hi.toString(16).padStart(8, '0') + lo.toString(16).padStart(8, '0');
 }

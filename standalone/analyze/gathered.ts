@@ -1,7 +1,8 @@
 /** What a collector gathers and a report is built from. */
 import type { CampaignTrait } from '@picket/analyzer/verdict.ts';
+import { wordsOf } from '@picket/analyzer/profile/hash.ts';
 import type { PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
-import type { EvidenceTable } from './principal-evidence.ts';
+import type { EvidenceKey, EvidenceTable } from './principal-evidence.ts';
 import type { RequestTotals } from './request-totals.ts';
 import type { ApiSummary, InputFile, KindName, RejectedLine } from './result.ts';
 import type { TimeBuckets } from './time-buckets.ts';
@@ -32,7 +33,7 @@ export interface Gathered {
   rejectedCount: number;
   rejectedByReason: Map<string, number>;
   totals: RequestTotals;
-  operations: Map<string, OperationTally>;
+  operations: OperationTally[];
   mergedOperations: number;
   apis: Map<string, ApiTally>;
   series: TimeBuckets<RequestTotals>;
@@ -84,12 +85,13 @@ export interface ChartRange {
 }
 
 export interface PseudonymCounter {
-  add(pseudonym: string): void;
+  /** @param hi high word of a pseudonym */
+  add(hi: number): void;
   /** Linear counting (Whang et al., 1990): within 1 % up to about a million. */
   count(): number;
 }
 
-/** Key of a principal in the evidence table. */
-export function evidenceKey(kind: PrincipalKind, pseudonym: string): string {
-  return `${kind}/${pseudonym}`;
+/** A principal as a verdict names it. */
+export function evidenceKey(kind: PrincipalKind, pseudonym: string): EvidenceKey {
+  return { kind, ...wordsOf(pseudonym) };
 }

@@ -3,7 +3,16 @@
  * line passes, so everyone is remembered until the table is full; then a newcomer needs more to tell than somebody who
  * makes room. A principal that a verdict names is pinned and stays.
  */
+import { hashKey } from '@picket/analyzer/identify/generation-map.ts';
+import { fold } from '@picket/analyzer/profile/hash.ts';
 import { createTimeBuckets, type TimeBuckets } from './time-buckets.ts';
+
+/** A principal: its kind and the two words of its pseudonym. */
+export interface EvidenceKey {
+  kind: number;
+  lo: number;
+  hi: number;
+}
 
 /** A line kept as evidence. */
 export interface EvidenceLine {
@@ -21,7 +30,7 @@ export interface TimelineBucket {
   errors: number;
 }
 
-export interface PrincipalEvidence {
+export interface PrincipalEvidence extends EvidenceKey {
   requests: number;
   errors: number;
   /** Requests and errors, those before its entry included: decides who makes room. */
@@ -35,13 +44,13 @@ export interface PrincipalEvidence {
 }
 
 export interface EvidenceTable {
-  /** Counts one request. `line` is only called when the line is kept. */
-  add(key: string, atMs: number, error: boolean, weight: number, line: () => EvidenceLine): void;
+  /** Counts one request. `line` is only called when the line is kept. The key may be reused. */
+  add(key: EvidenceKey, atMs: number, error: boolean, weight: number, line: () => EvidenceLine): void;
   /** Keeps the principal from now on; false when too many are kept already. */
-  pin(key: string): boolean;
+  pin(key: EvidenceKey): boolean;
   /** Adds lines that a finding points at. */
-  attach(key: string, lines: readonly EvidenceLine[]): void;
-  get(key: string): PrincipalEvidence | undefined;
+  attach(key: EvidenceKey, lines: readonly EvidenceLine[]): void;
+  get(key: EvidenceKey): PrincipalEvidence | undefined;
   /** Times that a principal made room or found none. */
   readonly forgotten: number;
 }
@@ -63,8 +72,9 @@ const timelineKind = {
 };
 
 export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrincipals >> 1): EvidenceTable {
-  const table = new Map<string, PrincipalEvidence>();
-  const keys: string[] = [];
+  // Numbers as keys, and the entries beside in an array: most principals of a large log are looked for in vain.
+  const table = new Map<number, PrincipalEvidence>();
+  const entries: PrincipalEvidence[] = [];
   const visits = new Uint8Array(2 ** 18);
   let hand = 0;
   let pinned = 0;
@@ -75,9 +85,9 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
     let worst = -1;
     let least = interest;
     for (let i = 0; i < evictionTries; i++) {
-      hand = (hand + 1) % keys.length;
-      const entry = table.get(keys[hand] ?? '');
-      if (entry === undefined || entry.pinned) continue;
+      hand = (hand + 1) % entries.length;
+      const entry = entries[hand] as PrincipalEvidence;
+      if (entry.pinned) continue;
       if (entry.interest < least) {
         least = entry.interest;
         worst = hand;
@@ -85,24 +95,25 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
     }
     forgotten++;
     if (worst < 0) return false;
-    table.delete(keys[worst] ?? '');
-    const last = keys.pop();
-    if (worst < keys.length && last !== undefined) keys[worst] = last;
+    table.delete(numberOf(entries[worst] as PrincipalEvidence));
+    const last = entries.pop();
+    if (worst < entries.length && last !== undefined) entries[worst] = last;
     return true;
   }
 
   /** How often the key was seen before it had an entry; shared by keys that collide, which only lets them in early. */
-  function seenBefore(key: string): number {
-    let hash = 0;
-    for (let i = 0; i < key.length; i++) hash = (Math.imul(hash, 31) + key.charCodeAt(i)) | 0;
-    const slot = (hash ^ (hash >>> 15)) & (visits.length - 1);
+  function seenBefore({ lo, hi }: EvidenceKey): number {
+    const slot = fold(lo, hi) & (visits.length - 1);
     const before = visits[slot] ?? 0;
     if (before < 255) visits[slot] = before + 1;
     return before;
   }
 
-  function admit(key: string, interest: number): PrincipalEvidence {
+  function admit({ kind, lo, hi }: EvidenceKey, interest: number): PrincipalEvidence {
     const entry: PrincipalEvidence = {
+      kind,
+      lo,
+      hi,
       requests: 0,
       errors: 0,
       interest,
@@ -112,8 +123,8 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
       telling: [],
       timeline: createTimeBuckets(maxTimelineBuckets, timelineKind),
     };
-    table.set(key, entry);
-    keys.push(key);
+    table.set(numberOf(entry), entry);
+    entries.push(entry);
     return entry;
   }
 
@@ -133,7 +144,7 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
       return forgotten;
     },
     add(key, atMs, error, weight, line) {
-      let entry = table.get(key);
+      let entry = table.get(numberOf(key));
       if (entry === undefined) {
         let interest = 0;
         if (table.size >= maxPrincipals) {
@@ -157,7 +168,7 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
       if (entry.pinned || (entry.requests & 63) === 0) entry.last = line();
     },
     pin(key) {
-      let entry = table.get(key);
+      let entry = table.get(numberOf(key));
       if (entry?.pinned) return true;
       if (pinned >= maxPinned) return false;
       if (entry === undefined) {
@@ -169,14 +180,19 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
       return true;
     },
     attach(key, lines) {
-      const entry = table.get(key);
+      const entry = table.get(numberOf(key));
       if (entry === undefined) return;
       for (const line of lines)
         if (!entry.telling.some((t) => t.line.line === line.line && t.line.file === line.file))
           keepTelling(entry, 10, () => line);
     },
-    get: (key) => table.get(key),
+    get: (key) => table.get(numberOf(key)),
   };
+}
+
+/** 53 bits of the key: principals that share them, which hardly any two do, share an entry. */
+function numberOf({ kind, lo, hi }: EvidenceKey): number {
+  return hashKey(lo, (hi ^ kind) >>> 0);
 }
 
 /** The lines of a principal in order of time, no line twice. */

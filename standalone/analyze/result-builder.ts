@@ -88,7 +88,7 @@ function chartRange(g: Gathered): ChartRange {
 
 function operations(g: Gathered): OperationSummary[] {
   const seconds = Math.max(1, (g.toMs - g.fromMs) / 1000);
-  return [...g.operations.values()]
+  return g.operations
     .map(({ api, method, template, totals: t }) => ({
       api,
       method,

@@ -6,6 +6,7 @@ import { create } from '@bufbuild/protobuf';
 import { createAnalysis } from '@picket/analyzer/analysis.ts';
 import type { MatchValues } from '@picket/analyzer/decide/match.ts';
 import { createEscrow } from '@picket/analyzer/identify/escrow.ts';
+import { createGenerationMap, hashKey } from '@picket/analyzer/identify/generation-map.ts';
 import { createIdentifier, type Identifier } from '@picket/analyzer/identify/identifier.ts';
 import { createKeyRing } from '@picket/analyzer/identify/key-ring.ts';
 import { ValueKind } from '@picket/analyzer/identify/pseudonym.ts';
@@ -14,7 +15,7 @@ import { inferFromLogs, type LogInference } from '@picket/analyzer/logs/infer.ts
 import { LogInputError, type LogSet, openLogs } from '@picket/analyzer/logs/open.ts';
 import { starterManifests } from '@picket/analyzer/logs/starter-manifests.ts';
 import { F, Flag, methods, type ObservationBatch, Outcome, STRIDE } from '@picket/analyzer/observation.ts';
-import { createOperationRegistry } from '@picket/analyzer/operations/registry.ts';
+import { createOperationRegistry, type OperationRegistry } from '@picket/analyzer/operations/registry.ts';
 import { apiIdOf } from '@picket/analyzer/operations/template.ts';
 import type { CampaignTrait } from '@picket/analyzer/verdict.ts';
 import {
@@ -28,13 +29,15 @@ import {
   ResponseSchema,
   SafetySchema,
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { wordsOf } from '@picket/analyzer/profile/hash.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
 import { createLedger } from '@picket/runtime/ledger.ts';
 import type { Host } from '@picket/runtime/host.ts';
 import { compileManifests } from '../up/compile-manifests.ts';
-import { type AnalyzeCollector, createCollector } from './collector.ts';
+import { type ActedOn, type AnalyzeCollector, createCollector, type SeenRequest } from './collector.ts';
 import { createDryRun } from './dry-run.ts';
 import type { AnalyzeOptions } from './options.ts';
+import type { EvidenceKey } from './principal-evidence.ts';
 import { createProgress, noProgress } from './progress.ts';
 import type { AnalyzeResult, ApiSummary } from './result.ts';
 import { UnusableInput } from './unusable-input.ts';
@@ -229,8 +232,10 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
     ledger: createLedger(),
   });
   identifier.setPolicies(policies);
-  const valueOf = (kind: ValueKind, pseudonym: string): string | undefined =>
-    escrow.reveal(kind, Number.parseInt(pseudonym.slice(8), 16), Number.parseInt(pseudonym.slice(0, 8), 16))?.value;
+  const valueOf = (kind: ValueKind, pseudonym: string): string | undefined => {
+    const { lo, hi } = wordsOf(pseudonym);
+    return escrow.reveal(kind, lo, hi)?.value;
+  };
   const values: MatchValues = {
     // Nothing is sent to an Envoy here: every principal counts as one that could be named.
     keyOf: (kind, pseudonym) => ({
@@ -244,6 +249,7 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
   const analysis = createAnalysis({ workers, valuesOf: () => values });
   for (const policy of policies) analysis.input({ kind: 'policy', policy });
   const apiNames = new Map(policies.map((p) => [apiIdOf(p.api).lo, p.api]));
+  const see = createSight(collector, apiNames, registry);
   const dry = createDryRun();
   let tickAt = Number.NEGATIVE_INFINITY;
   let latest = Number.NEGATIVE_INFINITY;
@@ -274,8 +280,8 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
       const { batch } = analysis.engine;
       if (identifier.identify(entry.record, batch, entry.at, 0) !== undefined) return;
       const base = (batch.length - 1) * STRIDE;
-      const seq = analysis.accept(base);
-      see(collector, batch, base, seq, entry, file, apiNames, registry, dry.meets(batch, base, entry.at));
+      analysis.accept(base);
+      see(batch, base, entry, file, dry.meets(batch, base, entry.at));
       latest = Math.max(latest, entry.at);
     },
     due: (at) => at - lagMs >= tickAt + tickMs,
@@ -317,51 +323,64 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
   };
 }
 
-const principalFields: readonly [PrincipalKind, number, number][] = [
-  [PrincipalKind.ADDRESS, F.address, 0],
-  [PrincipalKind.NETWORK, F.network, 0],
-  [PrincipalKind.USER, F.user, 0],
-  [PrincipalKind.SESSION, F.session, 0],
-  [PrincipalKind.TOKEN, F.token, 0],
-  [PrincipalKind.APP, F.app, 0],
+const principalFields: readonly [PrincipalKind, number][] = [
+  [PrincipalKind.ADDRESS, F.address],
+  [PrincipalKind.NETWORK, F.network],
+  [PrincipalKind.USER, F.user],
+  [PrincipalKind.SESSION, F.session],
+  [PrincipalKind.TOKEN, F.token],
+  [PrincipalKind.APP, F.app],
 ];
 
-function see(
+/** Shows observations to the collector: one request, refilled for each. */
+function createSight(
   collector: AnalyzeCollector,
-  batch: ObservationBatch,
-  base: number,
-  seq: number,
-  entry: LogEntry,
-  file: string,
   apiNames: ReadonlyMap<number, string>,
-  registry: ReturnType<typeof createOperationRegistry>,
-  acted: ReturnType<ReturnType<typeof createDryRun>['meets']>,
-): void {
-  const { u32, f64 } = batch;
-  const word = (field: number): number => u32[base + field] as number;
-  const hex = (field: number): string =>
-    word(field + 1)
-      .toString(16)
-      .padStart(8, '0') + word(field).toString(16).padStart(8, '0');
-  const kinds = word(F.kinds);
-  const operation = registry.byId(word(F.operation), word(F.operation + 1));
-  collector.onObservation({
-    seq,
-    eventAtMs: entry.at,
-    api: apiNames.get(word(F.api)) ?? '',
-    method: methods[kinds & 0xff] ?? 'OTHER',
-    template: (word(F.flags) & Flag.unknownOperation) !== 0 ? '' : (operation?.operation.template ?? ''),
-    status: word(F.status),
-    durationMs: f64[(base + F.durationMs) >> 1] as number,
-    responseBytes: f64[(base + F.responseBytes) >> 1] as number,
-    failedFlow: ((kinds >>> 16) & 0xff) === Outcome.failure,
-    signals: word(F.signals),
-    principals: principalFields
-      .filter(([, field]) => (word(field) | word(field + 1)) !== 0)
-      .map(([kind, field]) => ({ kind, pseudonym: hex(field) })),
-    acted,
-    file,
-    line: entry.line,
-    text: entry.raw,
-  });
+  registry: OperationRegistry,
+): (batch: ObservationBatch, base: number, entry: LogEntry, file: string, acted: ActedOn | undefined) => void {
+  const templates = createGenerationMap<number, string>(4096);
+  const keys = principalFields.map(([kind]) => ({ kind, lo: 0, hi: 0 }));
+  const principals: EvidenceKey[] = [];
+  const seen: SeenRequest = {
+    ...{ seq: 0, eventAtMs: 0, api: '', method: '', template: '', status: 0, durationMs: 0, responseBytes: 0 },
+    ...{ failedFlow: false, signals: 0, principals, acted: undefined, file: '', line: 0, text: '' },
+  };
+
+  function templateOf(lo: number, hi: number): string {
+    const key = hashKey(lo, hi);
+    let template = templates.get(key);
+    if (template === undefined) {
+      template = registry.byId(lo, hi)?.operation.template ?? '';
+      templates.set(key, template);
+    }
+    return template;
+  }
+
+  return ({ u32, f64 }, base, entry, file, acted) => {
+    const kinds = u32[base + F.kinds] as number;
+    const unknown = ((u32[base + F.flags] as number) & Flag.unknownOperation) !== 0;
+    seen.seq = f64[(base + F.seq) >> 1] as number;
+    seen.eventAtMs = entry.at;
+    seen.api = apiNames.get(u32[base + F.api] as number) ?? '';
+    seen.method = methods[kinds & 0xff] ?? 'OTHER';
+    seen.template = unknown ? '' : templateOf(u32[base + F.operation] as number, u32[base + F.operation + 1] as number);
+    seen.status = u32[base + F.status] as number;
+    seen.durationMs = f64[(base + F.durationMs) >> 1] as number;
+    seen.responseBytes = f64[(base + F.responseBytes) >> 1] as number;
+    seen.failedFlow = ((kinds >>> 16) & 0xff) === Outcome.failure;
+    seen.signals = u32[base + F.signals] as number;
+    principals.length = 0;
+    for (let i = 0; i < principalFields.length; i++) {
+      const field = (principalFields[i] as [PrincipalKind, number])[1];
+      const key = keys[i] as EvidenceKey;
+      key.lo = u32[base + field] as number;
+      key.hi = u32[base + field + 1] as number;
+      if ((key.lo | key.hi) !== 0) principals.push(key);
+    }
+    seen.acted = acted;
+    seen.file = file;
+    seen.line = entry.line;
+    seen.text = entry.raw;
+    collector.onObservation(seen);
+  };
 }

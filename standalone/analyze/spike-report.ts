@@ -64,7 +64,7 @@ function countSeries(buckets: TimeBuckets<CountBucket>, range: ChartRange, measu
 function mainOperation(g: Gathered, spike: Found): Spike['operation'] {
   let best: { operation: OperationTally; share: number } | undefined;
   const lengthMs = spike.untilMs - spike.sinceMs;
-  for (const operation of g.operations.values()) {
+  for (const operation of g.operations) {
     if (operation.api !== spike.api || operation.counts === undefined) continue;
     let inside = 0;
     let outside = 0;

@@ -2,7 +2,7 @@
 import type { Contribution, Finding, Verdict } from '@picket/analyzer/verdict.ts';
 import { Action, Level, Mode, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { type AnalyzeCollector, createCollector, type SeenRequest } from '../collector.ts';
-import type { RunSummary } from '../gathered.ts';
+import { evidenceKey, type RunSummary } from '../gathered.ts';
 import type { AnalyzeResult } from '../result.ts';
 
 export const api = 'default/shop-example-com';
@@ -37,7 +37,7 @@ export function request(over: Partial<SeenRequest> = {}): SeenRequest {
     responseBytes: 4_200,
     failedFlow: false,
     signals: 0,
-    principals: [{ kind: PrincipalKind.ADDRESS, pseudonym: pseudonymFor(1) }],
+    principals: [evidenceKey(PrincipalKind.ADDRESS, pseudonymFor(1))],
     file: 'access.log',
     line: 1,
     text: 'GET /products/7 200',
@@ -181,7 +181,7 @@ export function feedVisitors(c: AnalyzeCollector, days: number, perDay: number, 
         status,
         durationMs: typical * (0.6 + random() ** 4 * 8),
         responseBytes: 800 + random() * 9_000,
-        principals: [{ kind: PrincipalKind.ADDRESS, pseudonym: pseudonymFor(who) }],
+        principals: [evidenceKey(PrincipalKind.ADDRESS, pseudonymFor(who))],
         line: seq,
         text: `192.0.2.${who % 250} - - [02/Mar/2026:12:00:00 +0000] "${method} ${path} HTTP/1.1" ${status} 4200 "-" "Mozilla/5.0"`,
       }),
@@ -205,7 +205,7 @@ export function feedAttack(c: AnalyzeCollector, firstSeq: number): void {
         failedFlow: true,
         durationMs: 60,
         responseBytes: 700,
-        principals: [{ kind: PrincipalKind.ADDRESS, pseudonym: attacker }],
+        principals: [evidenceKey(PrincipalKind.ADDRESS, attacker)],
         line: firstSeq + i,
         text: `203.0.113.7 - - [02/Mar/2026:09:0${Math.floor(i / 42)}:00 +0000] "POST /login HTTP/1.1" 200 700 "-" "python-requests/2.31"`,
         acted:
@@ -338,7 +338,7 @@ export function hostileShop(): AnalyzeResult {
       file: hostileText,
       text: hostileText,
       api: hostileText,
-      principals: [{ kind: PrincipalKind.USER, pseudonym }],
+      principals: [evidenceKey(PrincipalKind.USER, pseudonym)],
     }),
   );
   c.onRejected({ file: hostileText, line: 2, reason: hostileText });
