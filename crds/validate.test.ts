@@ -80,7 +80,7 @@ describe('validateObject', () => {
 
   it('guesses what a misspelt field, value or kind was meant to be', () => {
     const hints = (spec: Record<string, unknown>) =>
-      validateObject('BehaviorPolicy', policy(spec)).errors.map((error) => error.hint);
+      validateObject('BehaviorPolicy', policy(spec)).errors.flatMap((error) => error.hint ?? []);
     expect(hints({ mode: 'Enforc' })).toEqual(['did you mean "Enforce"?']);
     expect(hints({ falseAlertsBudget: { perDay: 2 } })).toEqual(['did you mean "falseAlertBudget"?']);
     expect(validateObject('BehaviourPolicy', {}).errors[0]?.hint).toBe('did you mean "BehaviorPolicy"?');

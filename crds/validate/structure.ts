@@ -25,7 +25,7 @@ function check(value: Json, schema: Schema, path: string, errors: FieldError[]):
       path,
       message: `Unsupported value: ${quote(value)}: supported values: ${schema.enum.map(quote).join(', ')}`,
       ...(meant === undefined ? {} : { hint: `did you mean "${meant}"?` }),
-      blocksRules: false,
+      blocksRules: true,
     });
   }
   if (typeof value === 'string') checkString(value, schema, path, errors);
