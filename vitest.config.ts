@@ -35,6 +35,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+          ...(name === 'kubernetes' ? { globalSetup: ['test/kubernetes/setup.ts'] } : {}),
         },
       })),
     ],

@@ -69,7 +69,8 @@ export function toPicketError(thrown: unknown, doing: string): PicketError {
   if (thrown instanceof PicketError) return thrown;
   const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
   const systemCode = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
-  const code = systemCodes[systemCode] ?? (cause.name === 'AbortError' ? 'Cancelled' : 'Internal');
+  const byName: Record<string, ErrorCode> = { AbortError: 'Cancelled', TimeoutError: 'Timeout' };
+  const code = systemCodes[systemCode] ?? byName[cause.name] ?? 'Internal';
   return new PicketError(code, `${doing}: ${cause.message}`, { cause });
 }
 

@@ -1,0 +1,179 @@
+/**
+ * The object store over a Kubernetes API server. Watches share one reflector per kind; reads by name and writes go to the
+ * server, so that nobody decides on what they wrote a moment ago.
+ */
+import type { Clock } from '../../clock.ts';
+import { PicketError } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
+import type { ApplyObject, ObjectEvent, ObjectKey, ObjectStore, ObjectWatcher, StoredObject } from '../object-store.ts';
+import { createObjectTable } from '../object-table.ts';
+import type { ApiServer } from './api-server.ts';
+import { createEventWriter } from './event-writer.ts';
+import { type Listed, runReflector } from './reflector.ts';
+
+/** Where objects of a kind are served. */
+export interface KindResource {
+  /** `picket.dev/v1alpha1`, `v1`. */
+  apiVersion: string;
+  /** `riskverdicts` */
+  plural: string;
+}
+
+export interface KubernetesStoreOptions {
+  api: ApiServer;
+  /** By kind. */
+  resources: Readonly<Record<string, KindResource>>;
+  /** Namespaces to follow; empty = all. */
+  namespaces: readonly string[];
+  clock: Clock;
+  log: Logger;
+  /** 0 ≤ x < 1; spreads retries. */
+  random(): number;
+  /** Who reports events: "picket-operator" and the name of its pod. */
+  reporter: { component: string; instance: string };
+}
+
+export interface KubernetesStore extends ObjectStore {
+  /** Kinds whose objects have not been listed yet. */
+  unsynced(): string[];
+}
+
+interface Followed {
+  /** Resolves after the first complete list. */
+  listed: Promise<void>;
+  isListed: boolean;
+}
+
+const applyPatch = 'application/apply-patch+yaml';
+
+export function openKubernetesStore(options: KubernetesStoreOptions): KubernetesStore {
+  const { api, log, random } = options;
+  const closing = new AbortController();
+  const followed = new Map<string, Followed>();
+  const running = new Set<Promise<void>>();
+  const table = createObjectTable((error) => log.error('watcher failed', { error }));
+  const events = createEventWriter({ ...options, find: (key) => get(key) });
+
+  function follow(kind: string): Followed {
+    const present = followed.get(kind);
+    if (present) return present;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const started: Followed = { listed: promise, isListed: false };
+    followed.set(kind, started);
+    const paths = options.namespaces.length === 0 ? [undefined] : options.namespaces;
+    const waiting = new Set<string | undefined>(paths);
+    for (const namespace of paths) {
+      const work = runReflector({
+        api,
+        path: collection(kind, namespace),
+        log,
+        random,
+        signal: closing.signal,
+        onApplied: (object) => table.put(asStored(kind, object)),
+        onDeleted: (name) => table.remove({ kind, ...name }),
+        onListed() {
+          waiting.delete(namespace);
+          if (waiting.size > 0) return;
+          started.isListed = true;
+          resolve();
+        },
+      });
+      running.add(work);
+      void work.finally(() => running.delete(work));
+    }
+    return started;
+  }
+
+  function collection(kind: string, namespace: string | undefined): string {
+    const { apiVersion, plural } = resourceOf(kind);
+    const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+    return namespace === undefined
+      ? `${root}/${plural}`
+      : `${root}/namespaces/${encodeURIComponent(namespace)}/${plural}`;
+  }
+
+  function pathOf({ kind, namespace, name }: ObjectKey): string {
+    return `${collection(kind, namespace)}/${encodeURIComponent(name)}`;
+  }
+
+  function resourceOf(kind: string): KindResource {
+    const resource = options.resources[kind];
+    if (!resource) throw new PicketError('Internal', `nobody said where ${kind} is served`);
+    return resource;
+  }
+
+  function asStored(kind: string, listed: object): StoredObject {
+    const object = listed as StoredObject & { metadata: { managedFields?: unknown } };
+    // Items of a list come without their kind. Who owns which field is the server's book-keeping.
+    const { managedFields: _, ...metadata } = object.metadata;
+    return { ...object, apiVersion: resourceOf(kind).apiVersion, kind, metadata };
+  }
+
+  async function get(key: ObjectKey): Promise<StoredObject | undefined> {
+    try {
+      return asStored(key.kind, await api.request<object>('GET', pathOf(key)));
+    } catch (error) {
+      if (error instanceof PicketError && error.code === 'NotFound') return undefined;
+      throw error;
+    }
+  }
+
+  return {
+    async list<O extends StoredObject>(kind: string, namespace?: string) {
+      const found: O[] = [];
+      let next: string | undefined;
+      do {
+        const page = await api
+          .request<{ metadata: { continue?: string }; items: Listed[] }>('GET', collection(kind, namespace), {
+            query: { limit: 500, continue: next },
+          })
+          .catch((error: unknown) => {
+            if (error instanceof PicketError && error.code === 'NotFound') return { metadata: {}, items: [] };
+            throw error;
+          });
+        for (const item of page.items) found.push(asStored(kind, item) as O);
+        next = 'continue' in page.metadata ? page.metadata.continue || undefined : undefined;
+      } while (next !== undefined);
+      return found;
+    },
+    get: async <O extends StoredObject>(key: ObjectKey) => (await get(key)) as O | undefined,
+    async watch<O extends StoredObject>(kind: string, watcher: ObjectWatcher<O>, signal: AbortSignal) {
+      const stop = AbortSignal.any([signal, closing.signal]);
+      const stopped = new Promise<void>((resolve) => {
+        if (stop.aborted) resolve();
+        else stop.addEventListener('abort', () => resolve(), { once: true });
+      });
+      await Promise.race([follow(kind).listed, stopped]);
+      table.watch(kind, watcher, stop);
+    },
+    async apply<O extends StoredObject>(object: ApplyObject, fieldManager: string) {
+      const key = { kind: object.kind, namespace: object.metadata.namespace, name: object.metadata.name };
+      const query = { fieldManager, force: true, fieldValidation: 'Strict' };
+      return asStored(
+        key.kind,
+        await api.request<object>('PATCH', pathOf(key), { query, body: object, contentType: applyPatch }),
+      ) as O;
+    },
+    async applyStatus(key, status, fieldManager) {
+      const { apiVersion } = resourceOf(key.kind);
+      const body = {
+        apiVersion,
+        kind: key.kind,
+        metadata: { name: key.name, namespace: key.namespace },
+        status,
+      };
+      const query = { fieldManager, force: true, fieldValidation: 'Strict' };
+      await api.request('PATCH', `${pathOf(key)}/status`, { query, body, contentType: applyPatch });
+    },
+    async delete(key) {
+      await api.request('DELETE', pathOf(key), { query: { propagationPolicy: 'Background' } });
+    },
+    record: (event: ObjectEvent) => events.record(event),
+    unsynced: () => [...followed].filter(([, { isListed }]) => !isListed).map(([kind]) => kind),
+    async close() {
+      closing.abort();
+      await Promise.all(running);
+      api.close();
+    },
+  };
+}
