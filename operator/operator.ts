@@ -13,6 +13,7 @@ import { createWorkQueue, type WorkQueue } from './controllers/queue.ts';
 import * as reputationFeed from './controllers/reputation-feed/controller.ts';
 import type { LoadedFeed } from './controllers/reputation-feed/decide.ts';
 import * as riskVerdict from './controllers/risk-verdict/controller.ts';
+import { policySink, statusSink } from './controllers/sinks.ts';
 import type { ServerTls } from './envoy/ecds/credentials.ts';
 import type { LayerLimits } from './envoy/ecds/layers.ts';
 import { type DecisionStanding, type Fleet, type FleetMetrics, type Programmed, startFleet } from './envoy/fleet.ts';
@@ -35,6 +36,10 @@ export interface OperatorOptions {
   ja4?: boolean;
   limits?: LayerLimits;
   metrics?: FleetMetrics;
+  /** Name of this replica among those that serve the fleet; "" = it is alone. */
+  replica?: string;
+  /** Whether this replica may write now: all of them compile and serve, one writes. Always, unless told. */
+  mayWrite?(): boolean;
 }
 
 /** Reconciles objects, compiles policies, serves filters. */
@@ -48,6 +53,8 @@ export interface Operator {
   envoys(): EnvoyAck[];
   /** Resolves when every present object was reconciled once and nothing waits. */
   settled(): Promise<void>;
+  /** This replica writes from now on: looks at everything again, for the one before may have left off anywhere. */
+  lead(): void;
   close(): Promise<void>;
 }
 
@@ -71,6 +78,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
 
   const fleet: Fleet = await startFleet({
     fleet: options.fleet,
+    replica: options.replica ?? '',
     bus: options.bus,
     clock,
     log,
@@ -128,7 +136,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     });
   }
 
-  const sinks = { objects: store, policies: policyBucket, program };
+  const mayWrite = options.mayWrite ?? (() => true);
+  const sinks = { objects: statusSink(store, mayWrite), policies: policySink(policyBucket, mayWrite), program };
 
   async function reconcile(objects: ObjectCache, text: string): Promise<void> {
     const { kind, ...key } = parseKey(text);
@@ -202,12 +211,16 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     elapsed: () => clock.elapsed(),
   });
   // Lists first: what APIs compile refers to them.
-  for (const kind of ['ReputationFeed', ...ownKinds] as const) addAll(kind);
+  addEverything();
   await late.queue.idle();
-  await removeForgotten();
+  if (mayWrite()) await removeForgotten();
   started = true;
   fleet.setPolicies([...policies.values()]);
   refreshStatusSoon();
+
+  function addEverything(): void {
+    for (const kind of ['ReputationFeed', ...ownKinds] as const) addAll(kind);
+  }
 
   /** Policies of objects that vanished while the operator was down. */
   async function removeForgotten(): Promise<void> {
@@ -238,6 +251,10 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     programmed: (id) => fleet.programmed(id),
     envoys: () => fleet.envoys(),
     settled: () => late.queue?.idle() ?? Promise.resolve(),
+    lead() {
+      addEverything();
+      removeForgotten().catch((error: unknown) => log.warn('old policies not removed', { error }));
+    },
     async close() {
       stopping.abort();
       clearTimeout(statusTimer);

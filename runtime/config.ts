@@ -18,7 +18,7 @@ export interface Setting<T> {
   secret?: boolean;
 }
 
-type SettingValues<S extends Record<string, Setting<unknown>>> = {
+export type SettingValues<S extends Record<string, Setting<unknown>>> = {
   [K in keyof S]: S[K] extends Setting<infer T> ? T : never;
 };
 

@@ -37,6 +37,10 @@ export interface MetricDefinition {
 }
 
 export const metricCatalogue = {
+  picket_operator_leading: {
+    type: 'gauge',
+    help: '1 on the replica that writes status and policies, 0 on those that wait. Absent without replicas.',
+  },
   picket_ingest_received_total: {
     type: 'counter',
     help: 'Records received from feeds, whatever became of them.',

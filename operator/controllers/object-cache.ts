@@ -1,8 +1,14 @@
 import type { KindName, ObjectByKind } from '@picket/crds/gen/types.ts';
 import type { ObjectKey, ObjectStore, StoredObject } from '@picket/runtime/objects/object-store.ts';
 
-/** Objects that the operator reads besides its own kinds. */
-export const referencedKinds = ['ConfigMap', 'HTTPRoute', 'GRPCRoute', 'Gateway', 'Service'] as const;
+/** Objects that the operator reads besides its own kinds, and where the API server serves them. */
+export const referencedResources = {
+  ConfigMap: { apiVersion: 'v1', plural: 'configmaps' },
+  HTTPRoute: { apiVersion: 'gateway.networking.k8s.io/v1', plural: 'httproutes' },
+  GRPCRoute: { apiVersion: 'gateway.networking.k8s.io/v1', plural: 'grpcroutes' },
+  Gateway: { apiVersion: 'gateway.networking.k8s.io/v1', plural: 'gateways' },
+  Service: { apiVersion: 'v1', plural: 'services' },
+} as const;
 export const ownKinds = [
   'ProtectedAPI',
   'BehaviorPolicy',
@@ -27,7 +33,7 @@ export async function watchObjects(
 ): Promise<ObjectCache> {
   const objects = new Map<string, Map<string, StoredObject>>();
   await Promise.all(
-    [...ownKinds, ...referencedKinds].map(async (kind) => {
+    [...ownKinds, ...Object.keys(referencedResources)].map(async (kind) => {
       const present = new Map<string, StoredObject>();
       objects.set(kind, present);
       await new Promise<void>((resolve, reject) => {

@@ -1,12 +1,12 @@
 import type { ObjectMeta } from '@picket/crds/gen/types.ts';
-import type { ObjectStore } from '@picket/runtime/objects/object-store.ts';
 import { saysAlready } from './conditions.ts';
+import type { StatusSink } from './sinks.ts';
 
 /** Fields that other writers own stay theirs: everything here goes under this name. */
 export const fieldManager = 'picket-operator';
 
 export interface StatusWriter {
-  objects: ObjectStore;
+  objects: StatusSink;
 }
 
 /** Writes a part of status, unless the object says it already. */

@@ -28,6 +28,8 @@ export interface FleetMetrics {
 
 export interface FleetOptions {
   fleet: string;
+  /** Name of this replica among those that serve the fleet; "" = it is alone. */
+  replica: string;
   bus: Bus;
   clock: Clock;
   log: Logger;
@@ -114,10 +116,11 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const acks: EnvoyAcks = await createEnvoyAcks({
     bus: options.bus,
     fleet: options.fleet,
+    replica: options.replica,
     clock,
     fadeMs: options.ttlMs,
     onChange: () => options.onChange(),
-    onWriteFailed: () => log.warn('acknowledgement not written', { bucket: 'picket_acks' }),
+    onWriteFailed: () => log.warn('acknowledgement not written or not read', { bucket: 'picket_acks' }),
   });
   const publishers = new Map<ResourceName, Publisher>();
   for (const name of resourceNames) {
@@ -294,7 +297,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       await late.decisions?.close();
       for (const publisher of publishers.values()) publisher.close();
       await late.server?.close();
-      acks.close();
+      await acks.close();
     },
   };
 

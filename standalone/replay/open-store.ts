@@ -5,7 +5,8 @@ import { createClickHouseStore, type StoreEndpoint } from '@picket/analyzer/stor
 import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import type { Host } from '@picket/runtime/host.ts';
-import { ENDPOINT_FILE, type OpenStore, openStore } from '../up/store.ts';
+import { ENDPOINT_FILE, type OpenStore, openStore } from '@picket/analyzer/service/open-store.ts';
+import { storeAccess } from '../up/store-access.ts';
 
 export async function openStoreForReading(
   options: { data: string; storeUrl?: string },
@@ -18,7 +19,7 @@ export async function openStoreForReading(
   });
   if (!found.isDirectory()) throw new PicketError('InvalidConfig', `--data: ${options.data} is not a folder`);
   const running = options.storeUrl ? undefined : await runningEngine(options.data);
-  if (!running) return openStore(options, host, log);
+  if (!running) return openStore(options.data, storeAccess(options, host), log);
   const store = createClickHouseStore({ engine: 'embedded', endpoint: () => running });
   const quiet = { info: () => {}, warn: () => {}, error: () => {} };
   return { store, log: quiet, close: () => store.close() };

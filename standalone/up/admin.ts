@@ -2,11 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { Analyzer } from '@picket/analyzer/analyzer.ts';
-import type { AlsServer, AlsStreamInfo } from '@picket/analyzer/ingest/als-server.ts';
+import type { AnalyzerView } from '@picket/analyzer/service/metrics.ts';
 import type { InFlightRequest } from '@picket/analyzer/ingest/in-flight.ts';
-import type { CompletenessReport } from '@picket/analyzer/ingest/completeness.ts';
-import type { StoreWriterStats } from '@picket/analyzer/store/writer.ts';
 import { objectSchemas, validateObject } from '@picket/crds/validate.ts';
 import type { EnvoyAck } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import type { Clock } from '@picket/runtime/clock.ts';
@@ -20,14 +17,8 @@ import { renderHome } from './admin-page.ts';
 import { endpointOf } from './endpoint.ts';
 import type { ProcessMetrics } from './metrics.ts';
 
-export interface AdminView {
-  analyzer: Analyzer | undefined;
-  history: { entries: number; done: boolean };
-  streams: AlsStreamInfo[];
-  inFlight: AlsServer['inFlight'] | undefined;
+export interface AdminView extends AnalyzerView {
   envoys: EnvoyAck[];
-  completeness: CompletenessReport[];
-  store: StoreWriterStats;
   listening: { als: number | undefined; xds: number | undefined };
 }
 
@@ -193,7 +184,7 @@ function targetOf(request: IncomingMessage): { url: URL; parts: string[] } {
 export function health(view: Pick<AdminView, 'analyzer' | 'store'>, now: number): Answer {
   const stuck = view.analyzer?.stuck();
   if (stuck) return { status: 503, type: 'text/plain', body: `${stuck}\n` };
-  const { failingSinceMs } = view.store;
+  const failingSinceMs = view.store?.failingSinceMs ?? 0;
   const ill = failingSinceMs > 0 && now - failingSinceMs > storeIllMs;
   const note = ill ? `store has taken nothing since ${new Date(failingSinceMs).toISOString()}` : 'ok';
   return { status: 200, type: 'text/plain', body: `${note}\n` };

@@ -1,48 +1,34 @@
 /** Operator and analyzer in one process over a folder of YAML: the composition behind `picket up`. */
-import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { type Analyzer, startAnalyzer } from '@picket/analyzer/analyzer.ts';
-import { createEscrow } from '@picket/analyzer/identify/escrow.ts';
-import { KeyRingError, loadOrCreateKeyRing } from '@picket/analyzer/identify/key-ring.ts';
-import { type AlsServer, startAlsServer } from '@picket/analyzer/ingest/als-server.ts';
+import type { Analyzer } from '@picket/analyzer/analyzer.ts';
 import { shapeHeaders } from '@picket/analyzer/observation.ts';
-import { createPublisher } from '@picket/analyzer/publish/publisher.ts';
-import { watchReviews } from '@picket/analyzer/publish/reviews.ts';
-import { createCheckpoints } from '@picket/analyzer/replay/checkpoint.ts';
-import { createStoreWriter } from '@picket/analyzer/store/writer.ts';
+import { openDataFolder } from '@picket/analyzer/service/data-folder.ts';
+import { startingView } from '@picket/analyzer/service/metrics.ts';
+import { type AnalyzerService, startService } from '@picket/analyzer/service/service.ts';
 import { objectSchemas } from '@picket/crds/validate.ts';
 import { ingressStatPrefix, maxFlowBodyBytes } from '@picket/operator/envoy/render/listener.ts';
 import { type Operator, startOperator } from '@picket/operator/operator.ts';
-import { type Bus, BusError } from '@picket/runtime/bus/bus.ts';
 import { createMemoryBus } from '@picket/runtime/bus/memory-bus.ts';
-import { connectNatsBus } from '@picket/runtime/bus/nats-bus.ts';
+import { openNats } from '@picket/runtime/bus/open-nats.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
 import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
 import type { TlsFiles } from '@picket/runtime/grpc/server-credentials.ts';
+import type { Host } from '@picket/runtime/host.ts';
 import { createLedger } from '@picket/runtime/ledger.ts';
 import { createLogger, type Logger } from '@picket/runtime/log.ts';
 import { openFolderStore } from '@picket/runtime/objects/folder-store.ts';
-import type { Host } from '@picket/runtime/host.ts';
 import { type AdminServer, startAdmin } from './admin.ts';
-import { watchCompleteness } from './completeness.ts';
-import { lockDataFolder } from './data-lock.ts';
 import { openDecisionVault } from './decision-vault.ts';
 import { checkPortFree, endpointOf, freePort } from './endpoint.ts';
 import { findEnvoy, startEnvoy } from './envoy-process.ts';
-import { openHistory } from './history.ts';
-import { guardKeys } from './key-guard.ts';
-import { recordLoss } from './loss-rows.ts';
 import { createProcessMetrics } from './metrics.ts';
 import type { UpOptions } from './options.ts';
-import { openStore } from './store.ts';
-
-const checkpointIntervalMs = 30_000;
-const drainMs = 10_000;
+import { storeAccess } from './store-access.ts';
 
 /** Runs until a signal asks it to stop; resolves when everything is drained. */
 export async function up(options: UpOptions, host: Host): Promise<void> {
@@ -93,7 +79,6 @@ async function compose(
   onClose: (close: () => Promise<void> | void) => void,
 ): Promise<Analyzer> {
   const clock = systemClock;
-  const data = (...parts: string[]): string => join(options.data, ...parts);
   await requireFolder(options.manifests);
   const tls = tlsFiles(options);
   requireListenPair(options);
@@ -102,35 +87,27 @@ async function compose(
   // Before anything is opened: who made a mistake should not wait for an engine to start.
   for (const flag of ['alsListen', 'xdsListen', 'adminListen'] as const)
     if (!options[flag].startsWith('unix:')) await checkPortFree(endpointOf(options[flag]), listenFlags[flag]);
-  await mkdir(options.data, { recursive: true, mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST' || error.code === 'ENOTDIR')
-      throw new PicketError('InvalidConfig', `--data: ${options.data} is not a folder`, { cause: error });
-    throw toPicketError(error, `--data ${options.data}`);
-  });
-  onClose(await lockDataFolder(options.data, process.pid));
-  const keys = keyRing(data('keys.json'), clock.now());
-  onClose(guardKeys(data('keys.json'), keys, log));
+  const data = await openDataFolder(options.data, clock, log);
+  onClose(() => data.close());
   const ledger = createLedger();
   const metrics = createProcessMetrics(ledger);
   const startedAt = clock.now();
 
   const objects = await openFolderStore({
     folder: options.manifests,
-    stateFile: data('objects.json'),
+    stateFile: join(data.path, 'objects.json'),
     schemas: objectSchemas,
     clock,
     logger: log,
   });
   onClose(() => objects.close());
-  const closing = new AbortController();
-  onClose(() => closing.abort());
 
-  const bus = options.natsUrl ? await openNats(options.natsUrl, host, log) : createMemoryBus();
+  const bus = options.natsUrl ? await openNats(natsAccess(options.natsUrl, host), log) : createMemoryBus();
   onClose(() => bus.close());
   if (!options.natsUrl) {
     const vault = await openDecisionVault({
-      path: data('decisions.sealed'),
-      secret: keys.contentSecret,
+      path: join(data.path, 'decisions.sealed'),
+      secret: data.keys.contentSecret,
       bus,
       clock,
       log,
@@ -138,33 +115,10 @@ async function compose(
     onClose(() => vault.close());
   }
 
-  const storage = await openStore(options, host, log);
-  onClose(() => storage.close());
-  const extent = await storage.store.extent();
-  const writer = createStoreWriter({
-    store: storage.store,
-    ledger,
-    clock,
-    log: storage.log,
-    runId: randomUUID(),
-    storedUpTo: extent.lastSeq,
-  });
-  onClose(() => writer.close(drainMs));
-  onClose(recordLoss(ledger, clock, (row) => writer.loss(row)));
-
   const envoyAdminPort = options.envoy === 'run' ? await freePort() : undefined;
   const nodeId = `${options.fleet}-${hostname()}`;
   // Started one after the other, and asked by what is started before.
-  const late: { analyzer?: Analyzer; als?: AlsServer; operator?: Operator } = {};
-  const adminUrls = [
-    ...(envoyAdminPort ? [{ admin: `http://127.0.0.1:${envoyAdminPort}`, node: () => nodeId }] : []),
-    ...(options.envoyAdmin ? [{ admin: options.envoyAdmin, node: () => late.als?.streams()[0]?.nodeId }] : []),
-  ];
-  const completeness = watchCompleteness(adminUrls, clock);
-  onClose(() => completeness.close());
-
-  const publisher = createPublisher({ objects, bus, clock, ledger, log });
-  const history: { entries: number; done: boolean } = { entries: 0, done: options.history.length === 0 };
+  const late: { service?: AnalyzerService; operator?: Operator } = {};
   const admin: AdminServer = await startAdmin({
     listen: options.adminListen,
     ...(tls ? { tls } : {}),
@@ -174,44 +128,36 @@ async function compose(
     clock,
     startedAt,
     view: () => ({
-      analyzer: late.analyzer,
-      history,
-      streams: late.als?.streams() ?? [],
-      inFlight: late.als?.inFlight,
+      ...(late.service?.view() ?? startingView),
       envoys: late.operator?.envoys() ?? [],
-      completeness: completeness.report(),
-      store: writer.stats(),
-      listening: { als: late.als?.port, xds: late.operator?.xdsPort },
+      listening: { als: late.service?.alsPort(), xds: late.operator?.xdsPort },
     }),
   });
   onClose(() => admin.close());
 
-  const running = await startAnalyzer({
-    workers: options.workers,
-    keys,
-    escrow: createEscrow(),
-    store: storage.store,
-    writer,
-    checkpoints: createCheckpoints(data('checkpoints'), process.versions.node.split('.')[0] ?? ''),
-    checkpointIntervalMs,
+  const service = await startService({
+    data,
+    store: storeAccess(options, host),
+    objects,
     bus,
-    publisher,
     ledger,
+    metrics: metrics.analyzer,
     clock,
     log,
-    metrics: metrics.analyzer,
-    completeness: () => completeness.ratio(),
+    random: () => host.random(),
+    workers: options.workers,
+    fleet: options.fleet,
+    alsListen: options.alsListen,
+    tls: fleetTls,
+    envoys: [
+      ...(envoyAdminPort ? [{ admin: `http://127.0.0.1:${envoyAdminPort}`, node: nodeId }] : []),
+      ...(options.envoyAdmin ? [{ admin: options.envoyAdmin }] : []),
+    ],
+    // Our own Envoy resolves addresses itself and so cannot be told a path by a client.
+    trustOriginalPath: options.envoy === 'run',
   });
-  late.analyzer = running;
-  onClose(() => running.close());
-  await watchReviews(
-    objects,
-    {
-      review: (verdict, disposition) => running.review(verdict, disposition),
-      gone: (verdict) => running.forgetReview(verdict),
-    },
-    closing.signal,
-  );
+  late.service = service;
+  onClose(() => service.close());
 
   const xds = endpointOf(options.xdsListen);
   const serving = await startOperator({
@@ -219,63 +165,22 @@ async function compose(
     bus,
     clock,
     log,
-    random: host.random,
+    random: () => host.random(),
     listen: xds,
     fleet: options.fleet,
     ja4: options.ja4 === true || options.listenCert !== undefined,
     metrics: metrics.fleet,
-    ...(fleetTls
-      ? {
-          tls: {
-            certificateFile: fleetTls.certificateFile,
-            keyFile: fleetTls.privateKeyFile,
-            clientCaFile: fleetTls.clientCaFile,
-            allowedNames: [options.fleet],
-          },
-        }
-      : {}),
+    ...(fleetTls ? { tls: { ...fleetTls, allowedNames: [options.fleet] } } : {}),
   });
   late.operator = serving;
   onClose(() => serving.close());
 
-  if (!history.done) {
-    const past = await openHistory(options.history, host.cwd);
-    log.info('learning from history', { files: options.history });
-    const { skipped } = await running.learn(past.records(), (records) => {
-      history.entries = records;
-    });
-    history.done = true;
-    log.info('history learned', { entries: history.entries, rejected: past.rejected(), skipped });
-    if (skipped > 0)
-      log.info('history up to where an earlier run had come was not learned again', {
-        skipped,
-        until: new Date(running.restored.knownUpTo).toISOString(),
-      });
-  }
-  running.goLive();
-
-  const listening = await startAlsServer({
-    listen: options.alsListen,
-    ...(fleetTls ? { tls: { ...fleetTls, fleets: { [options.fleet]: [options.fleet] } } } : {}),
-    onRecord(record, stream) {
-      const duration = Number.isNaN(record.durationMs) ? 0 : record.durationMs;
-      completeness.seen({ node: stream.nodeId, prefix: stream.logName }, record.startedAtMs + duration);
-      running.onRecord(record);
-    },
-    apiOf: (record) => running.apiOf(record),
-    ledger,
-    clock,
-    random: host.random,
-    // Our own Envoy resolves addresses itself and so cannot be told a path by a client.
-    trustOriginalPath: options.envoy === 'run',
-  });
-  late.als = listening;
-  onClose(() => listening.close());
+  await service.serve({ paths: options.history, cwd: host.cwd });
 
   if (options.envoy === 'run' && envoyAdminPort) {
     const envoy = await startEnvoy({
       binary: await findEnvoy(options.envoyBinary, checkoutRoot, host.env['PATH'] ?? ''),
-      folder: data('envoy'),
+      folder: join(data.path, 'envoy'),
       policies: [...serving.policies().values()],
       bootstrap: {
         node: nodeId,
@@ -283,7 +188,7 @@ async function compose(
         admin: { host: '127.0.0.1', port: envoyAdminPort },
         upstream: endpointOf(options.upstream ?? ''),
         xds: { host: xds.host, port: serving.xdsPort },
-        als: { host: endpointOf(options.alsListen).host, port: listening.port },
+        als: { host: endpointOf(options.alsListen).host, port: service.alsPort() ?? 0 },
         listener: {
           address: endpointOf(options.listen),
           logName: ingressStatPrefix,
@@ -308,12 +213,12 @@ async function compose(
   }
   admin.ready();
   log.info('ready', {
-    als: listening.port,
+    als: service.alsPort(),
     xds: serving.xdsPort,
     admin: admin.port,
     ...(options.envoy === 'run' ? { traffic: options.listen, upstream: options.upstream } : {}),
   });
-  return running;
+  return service.analyzer;
 }
 
 function asError(thrown: unknown): Error {
@@ -353,20 +258,9 @@ function requireListenPair({ listenCert, listenKey }: UpOptions): void {
   }
 }
 
-/** @throws PicketError Unavailable or Unsupported */
-async function openNats(url: string, host: Host, log: Logger): Promise<Bus> {
-  const { PICKET_NATS_USER: user, PICKET_NATS_PASSWORD: pass } = host.env;
-  try {
-    return await connectNatsBus({
-      servers: [url],
-      connection: { ...(user ? { user } : {}), ...(pass ? { pass } : {}), name: 'picket-standalone' },
-      onTrouble: (what, error) => log.warn('bus trouble', { what, error }),
-    });
-  } catch (error) {
-    if (!(error instanceof BusError)) throw error;
-    const code = error.code === 'unavailable' ? 'Unavailable' : 'Unsupported';
-    throw new PicketError(code, `--nats-url: ${error.message}`, { cause: error });
-  }
+function natsAccess(url: string, { env }: Host): Parameters<typeof openNats>[0] {
+  const { PICKET_NATS_USER: user, PICKET_NATS_PASSWORD: password } = env;
+  return { url, user, password, name: 'picket-standalone' };
 }
 
 /** @throws PicketError NotFound */
@@ -375,13 +269,4 @@ async function requireFolder(path: string): Promise<void> {
     throw toPicketError(error, `--manifests ${path}`);
   });
   if (!found.isDirectory()) throw new PicketError('InvalidConfig', `--manifests: ${path} is not a folder`);
-}
-
-function keyRing(path: string, now: number): ReturnType<typeof loadOrCreateKeyRing> {
-  try {
-    return loadOrCreateKeyRing(path, (count) => randomBytes(count), now);
-  } catch (error) {
-    if (error instanceof KeyRingError) throw new PicketError('InvalidConfig', error.message, { cause: error });
-    throw error;
-  }
 }

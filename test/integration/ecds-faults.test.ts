@@ -192,7 +192,7 @@ describe('faults between operator and Envoy', () => {
       const pki = createPki(folder);
       const server = pki.issue('picket.shop', 'DNS:picket.shop');
       const client = pki.issue('envoy.shop', 'DNS:envoy.shop');
-      const tls = { certificateFile: server.certificate, keyFile: server.key, clientCaFile: pki.ca };
+      const tls = { certificateFile: server.certificate, privateKeyFile: server.key, clientCaFile: pki.ca };
       const [friend, stranger] = await Promise.all(
         [['envoy.shop'], ['somebody.else']].map((allowedNames) =>
           startTestFleet(bus, { tls: { ...tls, allowedNames } }),

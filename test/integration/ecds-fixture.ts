@@ -202,6 +202,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
 
 export function startTestFleet(bus: Bus, overrides: Partial<FleetOptions> = {}): Promise<Fleet> {
   return startFleet({
+    replica: '',
     fleet: fleetName,
     bus,
     clock: systemClock,

@@ -1,13 +1,13 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { type CompiledPolicy, CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { parseApiName, policyKey } from '@picket/proto/subjects.ts';
-import type { Bucket } from '@picket/runtime/bus/bus.ts';
+import type { PolicySink } from '../sinks.ts';
 import { writeStatus, type StatusWriter } from '../status.ts';
 import type { ProtectedApiPlan } from './decide.ts';
 import type { ProtectedApiFacts } from './gather.ts';
 
 export interface ProtectedApiSinks extends StatusWriter {
-  policies: Bucket;
+  policies: PolicySink;
   /** Tells the fleet's filters which policy an API has now. */
   program(api: string, policy: CompiledPolicy | undefined): void;
 }

@@ -1,11 +1,8 @@
 import { experimental, ServerCredentials } from '@grpc/grpc-js';
+import type { TlsFiles } from '@picket/runtime/grpc/server-credentials.ts';
 
 /** Mutual TLS of a listener; the files are read again when they change. */
-export interface ServerTls {
-  certificateFile: string;
-  keyFile: string;
-  /** Authorities that sign the certificates of Envoys. */
-  clientCaFile: string;
+export interface ServerTls extends TlsFiles {
   /** Names (SAN or subject CN) that may connect; left out, whoever the authorities signed. */
   allowedNames?: string[];
 }
@@ -24,7 +21,7 @@ export function serverCredentials(host: string, tls: ServerTls | undefined): Ser
   }
   const files = new experimental.FileWatcherCertificateProvider({
     certificateFile: tls.certificateFile,
-    privateKeyFile: tls.keyFile,
+    privateKeyFile: tls.privateKeyFile,
     caCertificateFile: tls.clientCaFile,
     refreshIntervalMs: reloadEveryMs,
   });

@@ -1,12 +1,12 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type EnvoyAck, EnvoyAckSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
-import { ackKey, Bucket } from '@picket/proto/subjects.ts';
+import { ackKey, Bucket, parseAckKey } from '@picket/proto/subjects.ts';
 import type { Bus, Bucket as BusBucket } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
 import { type LayerName, layerNames } from '@picket/proto/enforcement-metadata.ts';
 import type { ResourceName } from '../render/names.ts';
 
-/** What each Envoy of a fleet holds, by its own acknowledgements. */
+/** What each Envoy of a fleet holds, by its own acknowledgements, whichever replica it is connected to. */
 export interface EnvoyAcks {
   connected(envoy: string): void;
   disconnected(envoy: string): void;
@@ -21,12 +21,12 @@ export interface EnvoyAcks {
   ): { programmed: number; total: number; error: string | undefined };
   refused(envoy: string, resource: string, error: string): void;
   cleared(envoy: string, resource: string): void;
-  /** Decisions of a layer that every connected Envoy holds. */
+  /** Decisions of a layer that every Envoy connected to this replica holds. */
   heldByAll(layer: LayerName): ReadonlySet<string>;
   /** Connected Envoys that hold the decision, and how many are connected. */
   holders(decision: string): { programmed: number; total: number };
   snapshot(): EnvoyAck[];
-  close(): void;
+  close(): Promise<void>;
 }
 
 interface EnvoyRecord {
@@ -40,10 +40,15 @@ interface EnvoyRecord {
 
 /** Acknowledgements of several layers within this time are one write. */
 const writeDelayMs = 50;
+/** What a replica that vanished said of its Envoys is forgotten after this; the others say it again before. */
+const entryTtlMs = 60_000;
+const repeatMs = 20_000;
 
 export async function createEnvoyAcks(options: {
   bus: Bus;
   fleet: string;
+  /** "" = no other replica serves the fleet. */
+  replica: string;
   clock: Clock;
   /** How long what a vanished Envoy holds may still be in force, milliseconds. */
   fadeMs: number;
@@ -52,6 +57,8 @@ export async function createEnvoyAcks(options: {
 }): Promise<EnvoyAcks> {
   const bucket: BusBucket = await options.bus.bucket(Bucket.acks);
   const records = new Map<string, EnvoyRecord>();
+  /** Envoys connected to other replicas, as those say. */
+  const elsewhere = new Map<string, EnvoyAck>();
   const dirty = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
 
@@ -79,8 +86,53 @@ export async function createEnvoyAcks(options: {
   function write(envoy: string): void {
     const found = records.get(envoy);
     const key = ackKey({ fleet: options.fleet, envoy });
-    const done = found ? bucket.put(key, toBinary(EnvoyAckSchema, message(envoy, found))) : bucket.delete(key);
+    const done = found
+      ? bucket.put(key, toBinary(EnvoyAckSchema, message(envoy, found)), { ttlMs: entryTtlMs })
+      : bucket.delete(key);
     done.catch(options.onWriteFailed);
+  }
+
+  /** An Envoy moves from one replica to another: the last to have it connected speaks for it. */
+  function hear(key: string, value: Uint8Array | undefined): void {
+    const { fleet, envoy } = parseAckKey(key);
+    if (fleet !== options.fleet) return;
+    const ack = value === undefined ? undefined : fromBinary(EnvoyAckSchema, value);
+    const mine = records.get(envoy);
+    if (!ack || ack.replica === options.replica) {
+      if (elsewhere.delete(envoy)) options.onChange();
+      return;
+    }
+    if (mine?.connected) {
+      if (!ack.connected) touch(envoy);
+      return;
+    }
+    if (ack.connected && mine) {
+      clearTimeout(mine.forget);
+      records.delete(envoy);
+      dirty.delete(envoy);
+    }
+    elsewhere.set(envoy, ack);
+    options.onChange();
+  }
+
+  const repeat = setInterval(() => {
+    for (const envoy of records.keys()) write(envoy);
+  }, repeatMs);
+  repeat.unref();
+  const subscription = await bucket.watch({
+    onEntry(key, value) {
+      try {
+        hear(key, value);
+      } catch (error) {
+        options.onWriteFailed(error);
+      }
+    },
+    onSynced() {},
+  });
+
+  /** Envoys of other replicas that are connected there and not here. */
+  function connectedElsewhere(): EnvoyAck[] {
+    return [...elsewhere.values()].filter((ack) => ack.connected && !records.get(ack.envoy)?.connected);
   }
 
   function message(envoy: string, found: EnvoyRecord): EnvoyAck {
@@ -91,6 +143,9 @@ export async function createEnvoyAcks(options: {
       decisionIds: [...new Set([...found.layers.values()].flatMap((ids) => [...ids]))],
       ackedAtMs: BigInt(Math.round(found.ackedAtMs)),
       error: [...found.errors].map(([resource, error]) => `${resource}: ${error}`).join('; '),
+      replica: options.replica,
+      contents: Object.fromEntries(found.contents),
+      refusals: Object.fromEntries(found.errors),
     });
   }
 
@@ -120,7 +175,10 @@ export async function createEnvoyAcks(options: {
       touch(envoy);
     },
     acceptedContent(envoy, resource, hash) {
-      record(envoy).contents.set(resource, hash);
+      const { contents } = record(envoy);
+      if (contents.get(resource) === hash) return;
+      contents.set(resource, hash);
+      touch(envoy);
     },
     contentHolders(resource, hash) {
       let [programmed, total] = [0, 0];
@@ -130,6 +188,11 @@ export async function createEnvoyAcks(options: {
         total++;
         error ??= found.errors.get(resource);
         if (found.contents.get(resource) === hash) programmed++;
+      }
+      for (const ack of connectedElsewhere()) {
+        total++;
+        error ??= ack.refusals[resource];
+        if (ack.contents[resource] === hash) programmed++;
       }
       return { programmed, total, error };
     },
@@ -156,11 +219,17 @@ export async function createEnvoyAcks(options: {
         total++;
         if (layerNames.some((layer) => layers.get(layer)?.has(decision))) programmed++;
       }
+      for (const ack of connectedElsewhere()) {
+        total++;
+        if (ack.decisionIds.includes(decision)) programmed++;
+      }
       return { programmed, total };
     },
-    snapshot: () => [...records].map(([envoy, found]) => message(envoy, found)),
-    close() {
+    snapshot: () => [...[...records].map(([envoy, found]) => message(envoy, found)), ...connectedElsewhere()],
+    async close() {
       clearTimeout(timer);
+      clearInterval(repeat);
+      await subscription.stop();
       for (const { forget } of records.values()) clearTimeout(forget);
       for (const name of dirty) write(name);
       dirty.clear();

@@ -337,6 +337,27 @@ export declare type EnvoyAck = Message<"picket.decision.v1.EnvoyAck"> & {
    * @generated from field: string error = 6;
    */
   error: string;
+
+  /**
+   * Replica of the operator that the Envoy is connected to, "" when there is one only.
+   *
+   * @generated from field: string replica = 7;
+   */
+  replica: string;
+
+  /**
+   * Hash of the content of each resource that it acknowledged, by the resource's name.
+   *
+   * @generated from field: map<string, string> contents = 8;
+   */
+  contents: { [key: string]: string };
+
+  /**
+   * Last refusal of each resource.
+   *
+   * @generated from field: map<string, string> refusals = 9;
+   */
+  refusals: { [key: string]: string };
 };
 
 /**

@@ -1,5 +1,5 @@
 /** What the ledger counted as dropped, minute by minute, as rows of the store: a report on last month can say what it missed. */
-import type { LossRow } from '@picket/analyzer/store/store.ts';
+import type { LossRow } from '../store/store.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
 import type { Ledger, LedgerSnapshot } from '@picket/runtime/ledger.ts';
 

@@ -1,10 +1,6 @@
 /** Completeness of what Envoys report, against their own counters; see `analyzer/ingest/completeness.ts`. */
-import {
-  type Completeness,
-  type CompletenessReport,
-  createCompleteness,
-} from '@picket/analyzer/ingest/completeness.ts';
-import { fetchEnvoyCounters } from '@picket/analyzer/ingest/envoy-counters.ts';
+import { type Completeness, type CompletenessReport, createCompleteness } from '../ingest/completeness.ts';
+import { fetchEnvoyCounters } from '../ingest/envoy-counters.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
 
 export interface CompletenessWatch {

@@ -1,14 +1,13 @@
 /** Where history goes: the embedded engine in the data folder, or a ClickHouse server. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createClickHouseStore } from '@picket/analyzer/store/clickhouse-store.ts';
-import { openEmbeddedStore } from '@picket/analyzer/store/embedded-store.ts';
-import { type Store, StoreError } from '@picket/analyzer/store/store.ts';
-import type { StoreLog } from '@picket/analyzer/store/store-log.ts';
+import { createClickHouseStore } from '../store/clickhouse-store.ts';
+import { openEmbeddedStore } from '../store/embedded-store.ts';
+import { type Store, StoreError } from '../store/store.ts';
+import type { StoreLog } from '../store/store-log.ts';
 import { writeFileAtomic } from '@picket/runtime/atomic-file.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import { PicketError } from '@picket/runtime/errors.ts';
-import type { Host } from '@picket/runtime/host.ts';
 
 /**
  * Beside the embedded store while its engine runs, so that `picket replay` and `picket risk` can read through it; 0600,
@@ -16,41 +15,41 @@ import type { Host } from '@picket/runtime/host.ts';
  */
 export const ENDPOINT_FILE = 'store-endpoint.json';
 
+/** A ClickHouse server; without `url` the embedded engine of the data folder. */
+export interface StoreAccess {
+  url?: string | undefined;
+  user: string;
+  password: string;
+}
+
 export interface OpenStore {
   store: Store;
   log: StoreLog;
   close(): Promise<void>;
 }
 
-export async function openStore(
-  options: { data: string; storeUrl?: string },
-  host: Pick<Host, 'env'>,
-  log: Logger,
-): Promise<OpenStore> {
+export async function openStore(data: string, access: StoreAccess, log: Logger): Promise<OpenStore> {
   const storeLog: StoreLog = {
     info: (fields, message) => log.info(message, { ...fields }),
     warn: (fields, message) => log.warn(message, { ...fields }),
     error: (fields, message) => log.error(message, { ...fields }),
   };
-  if (options.storeUrl) {
-    const endpoint = {
-      url: options.storeUrl,
-      username: host.env['PICKET_STORE_USER'] ?? 'default',
-      password: host.env['PICKET_STORE_PASSWORD'] ?? '',
-    };
+  const { url } = access;
+  if (url) {
+    const endpoint = { url, username: access.user, password: access.password };
     const store = createClickHouseStore({ engine: 'single', endpoint: () => endpoint, compress: true });
     try {
       await store.migrate();
     } catch (error) {
       await store.close();
-      throw unavailable(options.storeUrl, error);
+      throw unavailable(url, error);
     }
     return { store, log: storeLog, close: () => store.close() };
   }
-  const endpointFile = join(options.data, ENDPOINT_FILE);
+  const endpointFile = join(data, ENDPOINT_FILE);
   let written: Promise<void> = Promise.resolve();
   const store = await openEmbeddedStore({
-    dataDir: join(options.data, 'store'),
+    dataDir: join(data, 'store'),
     log: storeLog,
     onServing(endpoint) {
       written = written

@@ -1,6 +1,6 @@
 /** Access logs of the past as records, for `picket up --history`. */
-import type { AccessRecord } from '@picket/analyzer/ingest/access-record.ts';
-import { LogInputError, openLogs } from '@picket/analyzer/logs/open.ts';
+import type { AccessRecord } from '../ingest/access-record.ts';
+import { LogInputError, openLogs } from '../logs/open.ts';
 import { PicketError } from '@picket/runtime/errors.ts';
 
 export interface History {

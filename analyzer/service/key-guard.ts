@@ -1,7 +1,7 @@
 /** The keys of the data folder while Picket runs: without them no later run knows anybody, so their loss is mended. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type KeyRing, saveKeyRing } from '@picket/analyzer/identify/key-ring.ts';
+import { type KeyRing, saveKeyRing } from '../identify/key-ring.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 
 const checkMs = 30_000;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { loadOrCreateKeyRing } from '@picket/analyzer/identify/key-ring.ts';
+import { loadOrCreateKeyRing } from '../identify/key-ring.ts';
 import { silentLogger } from '@picket/runtime/log.ts';
 import { mendKeys } from './key-guard.ts';
 

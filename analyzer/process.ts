@@ -1,0 +1,116 @@
+/** What `picket-analyzer` consists of, in the order it starts. */
+import { once } from 'node:events';
+import { hostname } from 'node:os';
+import { kindResources } from '@picket/crds/resources.ts';
+import { openNats } from '@picket/runtime/bus/open-nats.ts';
+import { systemClock } from '@picket/runtime/clock.ts';
+import { formatListenAddress, type SettingValues } from '@picket/runtime/config.ts';
+import { PicketError } from '@picket/runtime/errors.ts';
+import { startHealth } from '@picket/runtime/health.ts';
+import type { Host } from '@picket/runtime/host.ts';
+import { createLedger } from '@picket/runtime/ledger.ts';
+import { createLogger } from '@picket/runtime/log.ts';
+import { createMetrics, reportLedger } from '@picket/runtime/metrics.ts';
+import { connectApiServer } from '@picket/runtime/objects/kubernetes/api-server.ts';
+import { loadKubeConfig } from '@picket/runtime/objects/kubernetes/kube-config.ts';
+import { openKubernetesStore } from '@picket/runtime/objects/kubernetes/kubernetes-store.ts';
+import { tlsOf } from '@picket/runtime/process-settings.ts';
+import type { analyzerSettings } from './config.ts';
+import { openDataFolder } from './service/data-folder.ts';
+import { reportAnalyzer } from './service/metrics.ts';
+import { type AnalyzerService, startService } from './service/service.ts';
+
+/** Runs until `signal` aborts, or the analysis fails and only a start from a checkpoint can go on. */
+export async function runAnalyzer(
+  settings: SettingValues<typeof analyzerSettings>,
+  host: Host,
+  signal: AbortSignal,
+): Promise<void> {
+  const clock = systemClock;
+  const random = (): number => host.random();
+  const log = createLogger({
+    level: settings.logLevel,
+    format: settings.logFormat,
+    clock,
+    destination: { write: (line) => host.err(line) },
+    component: 'analyzer',
+  });
+  const tls = tlsOf(settings, settings.alsListen, 'als-listen');
+  const api = connectApiServer({ config: loadKubeConfig(settings), userAgent: 'picket-analyzer/0.1.0', random });
+  await using closing = new AsyncDisposableStack();
+  const data = await openDataFolder(settings.data, clock, log);
+  closing.defer(() => data.close());
+  const objects = openKubernetesStore({
+    api,
+    resources: kindResources,
+    namespaces: settings.namespaces,
+    clock,
+    log,
+    random,
+    reporter: { component: 'picket-analyzer', instance: hostname() },
+  });
+  closing.defer(() => objects.close());
+  const ledger = createLedger();
+  const metrics = createMetrics({ node: true });
+  reportLedger(metrics, ledger);
+  const late: { service?: AnalyzerService } = {};
+  let serving = false;
+  const reported = reportAnalyzer(metrics, clock, () => late.service?.view());
+  const health = await startHealth({
+    listen: settings.healthListen,
+    unhealthy: () => late.service?.analyzer.stuck(),
+    unready() {
+      if (signal.aborted) return 'stopping';
+      if (!late.service) return 'restoring what was known';
+      return serving ? undefined : `learning from history: ${late.service.view().history.entries} entries`;
+    },
+    metrics: {
+      contentType: metrics.contentType,
+      async text() {
+        await reported.beforeScrape();
+        return metrics.text();
+      },
+    },
+  });
+  closing.defer(() => health.close());
+  const bus = await openNats(
+    { url: settings.natsUrl.href, user: settings.natsUser, password: settings.natsPassword, name: 'picket-analyzer' },
+    log,
+  );
+  closing.defer(() => bus.close());
+  const service = await startService({
+    data,
+    store: { url: settings.storeUrl?.href, user: settings.storeUser, password: settings.storePassword ?? '' },
+    objects,
+    bus,
+    ledger,
+    metrics: reported.passing,
+    clock,
+    log,
+    random,
+    workers: settings.workers,
+    fleet: settings.fleet,
+    alsListen: formatListenAddress(settings.alsListen),
+    tls,
+    envoys: settings.envoyAdmin.map((url) => ({ admin: url.href.replace(/\/$/, '') })),
+    trustOriginalPath: false,
+  });
+  late.service = service;
+  closing.defer(() => service.close());
+  await service.serve({ paths: settings.history, cwd: host.cwd });
+  serving = true;
+  log.info('taking access logs', { als: service.alsPort(), health: health.port });
+  const failure = await Promise.race([service.analyzer.failed, stopOf(signal)]);
+  if (failure)
+    throw new PicketError(
+      'Internal',
+      `the analysis failed and must start again from a checkpoint: ${failure.message}`,
+      { cause: failure },
+    );
+  log.info('stopping', { reason: String(signal.reason) });
+}
+
+/** Resolves when the process shall stop. */
+async function stopOf(signal: AbortSignal): Promise<undefined> {
+  if (!signal.aborted) await once(signal, 'abort');
+}

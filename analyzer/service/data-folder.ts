@@ -1,0 +1,47 @@
+/** The folder of an analyzer: one process at a time, and the keys without which no later run knows anybody. */
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '@picket/runtime/clock.ts';
+import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
+import type { Logger } from '@picket/runtime/log.ts';
+import { type KeyRing, KeyRingError, loadOrCreateKeyRing } from '../identify/key-ring.ts';
+import { lockDataFolder } from './data-lock.ts';
+import { guardKeys } from './key-guard.ts';
+
+export interface DataFolder {
+  path: string;
+  keys: KeyRing;
+  close(): Promise<void>;
+}
+
+/**
+ * Makes the folder if absent and takes it.
+ *
+ * @throws PicketError that names `--data`
+ */
+export async function openDataFolder(path: string, clock: Clock, log: Logger): Promise<DataFolder> {
+  await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST' || error.code === 'ENOTDIR')
+      throw new PicketError('InvalidConfig', `--data: ${path} is not a folder`, { cause: error });
+    throw toPicketError(error, `--data ${path}`);
+  });
+  const unlock = await lockDataFolder(path, process.pid);
+  try {
+    const file = join(path, 'keys.json');
+    const keys = loadOrCreateKeyRing(file, (count) => randomBytes(count), clock.now());
+    const stopGuarding = guardKeys(file, keys, log);
+    return {
+      path,
+      keys,
+      async close() {
+        stopGuarding();
+        await unlock();
+      },
+    };
+  } catch (error) {
+    await unlock();
+    if (error instanceof KeyRingError) throw new PicketError('InvalidConfig', error.message, { cause: error });
+    throw error;
+  }
+}

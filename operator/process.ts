@@ -1,0 +1,113 @@
+/** What `picket-operator` consists of, in the order it starts. Every replica serves; the holder of the Lease writes. */
+import { once } from 'node:events';
+import { hostname } from 'node:os';
+import { kindResources } from '@picket/crds/resources.ts';
+import { openNats } from '@picket/runtime/bus/open-nats.ts';
+import { systemClock } from '@picket/runtime/clock.ts';
+import type { SettingValues } from '@picket/runtime/config.ts';
+import { PicketError } from '@picket/runtime/errors.ts';
+import { startHealth } from '@picket/runtime/health.ts';
+import type { Host } from '@picket/runtime/host.ts';
+import { createLogger } from '@picket/runtime/log.ts';
+import { createMetrics } from '@picket/runtime/metrics.ts';
+import { connectApiServer } from '@picket/runtime/objects/kubernetes/api-server.ts';
+import { loadKubeConfig } from '@picket/runtime/objects/kubernetes/kube-config.ts';
+import { openKubernetesStore } from '@picket/runtime/objects/kubernetes/kubernetes-store.ts';
+import { holdLease, type LeaseHolder } from '@picket/runtime/objects/kubernetes/lease.ts';
+import { tlsOf } from '@picket/runtime/process-settings.ts';
+import type { operatorSettings } from './config.ts';
+import { referencedResources } from './controllers/object-cache.ts';
+import { reportOperator } from './metrics.ts';
+import { type Operator, startOperator } from './operator.ts';
+
+/** Runs until `signal` aborts or the Lease is lost: who has lost it must not go on as if nothing had happened. */
+export async function runOperator(
+  settings: SettingValues<typeof operatorSettings>,
+  host: Host,
+  signal: AbortSignal,
+): Promise<void> {
+  const clock = systemClock;
+  const random = (): number => host.random();
+  const log = createLogger({
+    level: settings.logLevel,
+    format: settings.logFormat,
+    clock,
+    destination: { write: (line) => host.err(line) },
+    component: 'operator',
+  });
+  const identity = settings.identity ?? hostname();
+  const tls = tlsOf(settings, settings.xdsListen, 'xds-listen');
+  const api = connectApiServer({ config: loadKubeConfig(settings), userAgent: 'picket-operator/0.1.0', random });
+  const objects = openKubernetesStore({
+    api,
+    resources: { ...kindResources, ...referencedResources },
+    namespaces: settings.namespaces,
+    clock,
+    log,
+    random,
+    reporter: { component: 'picket-operator', instance: identity },
+  });
+  await using closing = new AsyncDisposableStack();
+  closing.defer(() => objects.close());
+  const running: { operator?: Operator; lease?: LeaseHolder } = {};
+  const metrics = createMetrics({ node: true });
+  const fleetMetrics = reportOperator(metrics, () => running.operator?.envoys());
+  metrics.readFrom('picket_operator_leading', () => [{ labels: {}, value: running.lease?.isLeader() ? 1 : 0 }]);
+  const health = await startHealth({
+    listen: settings.healthListen,
+    unhealthy: () => undefined,
+    unready() {
+      if (signal.aborted) return 'stopping';
+      return running.operator ? undefined : `waiting for ${objects.unsynced().join(', ') || 'the bus'}`;
+    },
+    metrics,
+  });
+  closing.defer(() => health.close());
+  const bus = await openNats(
+    { url: settings.natsUrl.href, user: settings.natsUser, password: settings.natsPassword, name: 'picket-operator' },
+    log,
+  );
+  closing.defer(() => bus.close());
+  const operator = await startOperator({
+    objects,
+    bus,
+    clock,
+    log,
+    random,
+    listen: settings.xdsListen,
+    fleet: settings.fleet,
+    replica: identity,
+    metrics: fleetMetrics,
+    ...(tls ? { tls } : {}),
+    mayWrite: () => running.lease?.isLeader() ?? false,
+  });
+  running.operator = operator;
+  closing.defer(() => operator.close());
+  log.info('serving filters', { xds: operator.xdsPort, health: health.port, replica: identity });
+
+  // Who is not ready to serve must not lead either.
+  const { promise: lost, reject: onLost } = Promise.withResolvers<never>();
+  const lease = holdLease({
+    api,
+    namespace: settings.leaseNamespace,
+    name: settings.leaseName,
+    identity,
+    clock,
+    log,
+    random,
+    onLeading: () => operator.lead(),
+    onLost: () =>
+      onLost(
+        new PicketError('Conflict', 'the lease was lost: starting again as one that waits', { reason: 'LeaseLost' }),
+      ),
+  });
+  running.lease = lease;
+  closing.defer(() => lease.close());
+  await Promise.race([lost, stopOf(signal)]);
+  log.info('stopping', { reason: String(signal.reason) });
+}
+
+/** Resolves when the process shall stop. */
+async function stopOf(signal: AbortSignal): Promise<undefined> {
+  if (!signal.aborted) await once(signal, 'abort');
+}
