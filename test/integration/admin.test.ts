@@ -32,6 +32,7 @@ const absentWithoutReplicas = ['picket_operator_leading'];
 const absentWithoutEnvoy = [
   'picket_ingest_dropped_total',
   'picket_ingest_completeness_ratio',
+  'picket_ingest_in_flight_requests',
   'picket_enforce_answers_total',
 ];
 
