@@ -1,5 +1,6 @@
 /** Where the real components of a checkout are, or why a test that needs one is skipped. */
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const goTools = [
@@ -36,4 +37,17 @@ export function requireTool(name: ToolName): string {
   const found = findTool(name);
   if (found.path === undefined) throw new Error(found.missing);
   return found.path;
+}
+
+/** Path of a program that Debian has; throws how to install it. */
+export function requireDebianTool(name: string, debianPackage: string): string {
+  for (const folder of ['/usr/bin', '/usr/local/bin', '/bin']) {
+    try {
+      accessSync(join(folder, name), constants.X_OK);
+      return join(folder, name);
+    } catch {
+      // Not here.
+    }
+  }
+  throw new Error(`${name} is not installed: apt-get install ${debianPackage}`);
 }

@@ -4,6 +4,7 @@ import {
   type PrincipalRule,
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { type ApiPlace, claimsOf, isRequestOf } from './api-match.ts';
+import { execute } from './by-class.ts';
 import { firstOf, type Json } from './matcher.ts';
 import { apiState, ja4State, typeUrls, userAgentState } from './names.ts';
 
@@ -52,28 +53,14 @@ export function renderIdentify(policies: readonly CompiledPolicy[], options: { j
   };
 }
 
+/** A request outside every API gets nothing. */
 function firstOfApi(claims: readonly ApiPlace[], rules: (claim: ApiPlace) => Json[]): Json {
-  const matcher = firstOf(
+  return firstOf(
     claims.map((claim) => ({
       predicate: isRequestOf(claim),
-      onMatch: {
-        action: {
-          name: 'identify',
-          typedConfig: {
-            '@type': typeUrls.executeFilter,
-            typedConfig: {
-              name: 'identify',
-              typedConfig: { '@type': typeUrls.setFilterState, onRequestHeaders: rules(claim) },
-            },
-          },
-        },
-      },
+      onMatch: execute('identify', { '@type': typeUrls.setFilterState, onRequestHeaders: rules(claim) }),
     })),
-    {},
   );
-  // Without a match Composite does nothing, which is what a request outside every API should get.
-  delete matcher['onNoMatch'];
-  return matcher;
 }
 
 function stateRules(apiUid: string, principals: readonly PrincipalRule[], ja4: boolean): Json[] {

@@ -40,9 +40,9 @@ export function exactMap(input: Json, map: Map<string, OnMatch>, onNoMatch: OnMa
   return { matcherTree: { input, exactMatchMap: { map: Object.fromEntries(map) } }, onNoMatch };
 }
 
-/** Tried in order. */
-export function firstOf(matchers: { predicate: Predicate; onMatch: OnMatch }[], onNoMatch: OnMatch): Matcher {
-  return { matcherList: { matchers }, onNoMatch };
+/** Tried in order. Without `onNoMatch` nothing is done, which RBAC would take for a denial. */
+export function firstOf(matchers: { predicate: Predicate; onMatch: OnMatch }[], onNoMatch?: OnMatch): Matcher {
+  return { matcherList: { matchers }, ...(onNoMatch ? { onNoMatch } : {}) };
 }
 
 export function and(predicates: Predicate[]): Predicate {

@@ -44,6 +44,8 @@ export const typeUrls = {
   filterStateInput: `${prefix}envoy.extensions.matching.common_inputs.network.v3.FilterStateInput`,
   sourceIpInput: `${prefix}envoy.extensions.matching.common_inputs.network.v3.SourceIPInput`,
   headerInput: `${prefix}envoy.type.matcher.v3.HttpRequestHeaderMatchInput`,
+  dynamicMetadataInput: `${prefix}envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput`,
+  metadataMatcher: `${prefix}envoy.extensions.matching.input_matchers.metadata.v3.Metadata`,
   ipMatcher: `${prefix}xds.type.matcher.v3.IPMatcher`,
   ipInput: `${prefix}envoy.extensions.matching.input_matchers.ip.v3.Ip`,
 } as const;

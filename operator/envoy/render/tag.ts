@@ -1,40 +1,41 @@
-import type { Json } from './matcher.ts';
-import { classKey, layerNames, RBAC_METADATA_NAMESPACE } from '@picket/proto/enforcement-metadata.ts';
+import { layerNames } from '@picket/proto/enforcement-metadata.ts';
+import { classStartsWith, execute, filterByMatch } from './by-class.ts';
+import { firstOf, hasHeader, type Json, nested, type OnMatch, or } from './matcher.ts';
 import { riskHeader, tagFilter } from './names.ts';
 
-const levels = ['elevated', 'high', 'critical', 'low'] as const;
+/** The highest first: of several layers that tag a request, the worst is told. */
+const levels = ['critical', 'high', 'elevated', 'low'] as const;
 
 /**
- * `header_mutation` as part of Envoy's own configuration: removes what a client sent under our name, then writes the
- * level of a tagged request. Dry-run classes are no tags, so they write nothing.
+ * Tells the application the level of a tagged request, and removes what a client sent under our name. Part of Envoy's
+ * own configuration. Dry-run classes are no tags, so they write nothing.
  */
 export function renderTag(): Json {
-  return {
-    name: tagFilter,
-    typedConfig: {
-      '@type': 'type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation',
-      mutations: {
-        requestMutations: [
-          { remove: riskHeader },
-          {
-            append: {
-              header: { key: riskHeader, value: `%CEL(${levelExpression()})%` },
-              appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD',
-            },
-          },
-        ],
-      },
-    },
-  };
+  const inAnyLayer = (prefix: string) => or(layerNames.map((layer) => classStartsWith(layer, prefix)));
+  const byLevel = firstOf(
+    levels.map((level) => ({
+      predicate: inAnyLayer(`tag-${level}.`),
+      onMatch: mutate([remove, write(level)]),
+    })),
+  );
+  return filterByMatch(
+    tagFilter,
+    firstOf([
+      { predicate: inAnyLayer('tag-'), onMatch: nested(byLevel) },
+      { predicate: hasHeader(riskHeader), onMatch: mutate([remove]) },
+    ]),
+  );
 }
 
-/** CEL: the level of the first layer with a tag; an empty value writes no header. */
-function levelExpression(): string {
-  const all = `metadata.filter_metadata['${RBAC_METADATA_NAMESPACE}']`;
-  const steps = layerNames.map((layer) => {
-    const key = `'${classKey(layer)}'`;
-    const inLayer = levels.map((l) => `${all}[${key}].startsWith('tag-${l}.') ? '${l}' : `).join('');
-    return `${key} in ${all} && ${all}[${key}].startsWith('tag-') ? (${inLayer}'') : `;
+const remove: Json = { remove: riskHeader };
+
+function write(level: (typeof levels)[number]): Json {
+  return { append: { header: { key: riskHeader, value: level }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' } };
+}
+
+function mutate(requestMutations: Json[]): OnMatch {
+  return execute('tag', {
+    '@type': 'type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation',
+    mutations: { requestMutations },
   });
-  return `${steps.join('')}''`;
 }

@@ -1,10 +1,11 @@
-import type { Json } from './matcher.ts';
 import {
   classKey,
   layerNames,
   RBAC_METADATA_NAMESPACE,
   THROTTLE_CLASS_PREFIX,
 } from '@picket/proto/enforcement-metadata.ts';
+import { classStartsWith, execute, filterByMatch } from './by-class.ts';
+import { firstOf, type Json, or } from './matcher.ts';
 import { limiterFilter } from './names.ts';
 
 /**
@@ -31,43 +32,44 @@ export function throttleClass(requestsPerMinute: number): string {
  * somebody else's decision. One bucket per principal and Envoy process.
  */
 export function renderLimiter(): Json {
+  const throttled = or(layerNames.map((layer) => classStartsWith(layer, THROTTLE_CLASS_PREFIX)));
+  return filterByMatch(limiterFilter, firstOf([{ predicate: throttled, onMatch: execute('limit', limiter()) }]));
+}
+
+function limiter(): Json {
   return {
-    name: limiterFilter,
-    typedConfig: {
-      '@type': 'type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit',
-      statPrefix: 'picket_throttle',
-      filterEnabled: { defaultValue: { numerator: 100, denominator: 'HUNDRED' } },
-      filterEnforced: { defaultValue: { numerator: 100, denominator: 'HUNDRED' } },
-      // For requests without a class: never empty.
-      tokenBucket: { maxTokens: 4_000_000_000, tokensPerFill: 4_000_000_000, fillInterval: '1s' },
-      maxDynamicDescriptors: maxThrottledPrincipals,
-      // The metadata action comes first: it is cheap, and a request without a class ends there.
-      rateLimits: layerNames.map((layer) => ({
-        actions: [
-          {
-            metadata: {
-              descriptorKey: 'principal',
-              metadataKey: { key: RBAC_METADATA_NAMESPACE, path: [{ key: classKey(layer) }] },
+    '@type': 'type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit',
+    statPrefix: 'picket_throttle',
+    filterEnabled: { defaultValue: { numerator: 100, denominator: 'HUNDRED' } },
+    filterEnforced: { defaultValue: { numerator: 100, denominator: 'HUNDRED' } },
+    // For requests that no descriptor fits: never empty.
+    tokenBucket: { maxTokens: 4_000_000_000, tokensPerFill: 4_000_000_000, fillInterval: '1s' },
+    maxDynamicDescriptors: maxThrottledPrincipals,
+    rateLimits: layerNames.map((layer) => ({
+      actions: [
+        {
+          metadata: {
+            descriptorKey: 'principal',
+            metadataKey: { key: RBAC_METADATA_NAMESPACE, path: [{ key: classKey(layer) }] },
+          },
+        },
+        {
+          extension: {
+            name: 'envoy.rate_limit_descriptors.expr',
+            typedConfig: {
+              '@type': 'type.googleapis.com/envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor',
+              descriptorKey: 'class',
+              skipIfError: true,
+              text: classExpression(`metadata.filter_metadata['${RBAC_METADATA_NAMESPACE}']['${classKey(layer)}']`),
             },
           },
-          {
-            extension: {
-              name: 'envoy.rate_limit_descriptors.expr',
-              typedConfig: {
-                '@type': 'type.googleapis.com/envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor',
-                descriptorKey: 'class',
-                skipIfError: true,
-                text: classExpression(`metadata.filter_metadata['${RBAC_METADATA_NAMESPACE}']['${classKey(layer)}']`),
-              },
-            },
-          },
-        ],
-      })),
-      descriptors: throttleRates.map((rate) => ({
-        entries: [{ key: 'principal' }, { key: 'class', value: throttleClass(rate) }],
-        tokenBucket: { maxTokens: rate, tokensPerFill: rate, fillInterval: '60s' },
-      })),
-    },
+        },
+      ],
+    })),
+    descriptors: throttleRates.map((rate) => ({
+      entries: [{ key: 'principal' }, { key: 'class', value: throttleClass(rate) }],
+      tokenBucket: { maxTokens: rate, tokensPerFill: rate, fillInterval: '60s' },
+    })),
   };
 }
 
