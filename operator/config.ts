@@ -1,5 +1,5 @@
 /** Flags and environment of `picket-operator`. */
-import { optional, parseListenAddress, parseText, type Setting } from '@picket/runtime/config.ts';
+import { optional, parseBoolean, parseListenAddress, parseText, type Setting } from '@picket/runtime/config.ts';
 import { commonSettings, kubernetesSettings, natsSettings, tlsSettings } from '@picket/runtime/process-settings.ts';
 
 export const operatorSettings = {
@@ -13,6 +13,13 @@ export const operatorSettings = {
     default: '127.0.0.1:18091',
   },
   ...tlsSettings,
+  ja4: {
+    flag: 'ja4',
+    env: 'PICKET_JA4',
+    help: 'listeners of the fleet terminate TLS and compute JA4, so that decisions may name it: true or false',
+    parse: parseBoolean,
+    default: 'false',
+  },
   leaseNamespace: {
     flag: 'lease-namespace',
     env: 'POD_NAMESPACE',

@@ -37,7 +37,11 @@ export async function runOperator(
   });
   const identity = settings.identity ?? hostname();
   const tls = tlsOf(settings, settings.xdsListen, 'xds-listen');
-  const api = connectApiServer({ config: loadKubeConfig(settings), userAgent: 'picket-operator/0.1.0', random });
+  const api = connectApiServer({
+    config: loadKubeConfig(settings),
+    userAgent: `picket-operator/0.1.0 (${identity})`,
+    random,
+  });
   const objects = openKubernetesStore({
     api,
     resources: { ...kindResources, ...referencedResources },
@@ -78,7 +82,9 @@ export async function runOperator(
     fleet: settings.fleet,
     replica: identity,
     metrics: fleetMetrics,
-    ...(tls ? { tls } : {}),
+    ja4: settings.ja4,
+    // A certificate of another fleet gets none of this one's filters.
+    ...(tls ? { tls: { ...tls, allowedNames: [settings.fleet] } } : {}),
     mayWrite: () => running.lease?.isLeader() ?? false,
   });
   running.operator = operator;

@@ -31,6 +31,21 @@ export function buildConditions(
   });
 }
 
+/** Conditions by which an object says that it is not in force as written. */
+const telling: readonly string[] = ['Accepted', 'ResolvedRefs', 'Attached'];
+
+/** What is wrong now and was not, or was for another reason. */
+export function newTroubles(
+  before: readonly Condition[] | undefined,
+  now: readonly Condition[] | undefined,
+): readonly Condition[] {
+  return (now ?? []).filter(
+    ({ type, status, reason, message }) =>
+      ((status === 'False' && telling.includes(type)) || reason === 'RefusedByEnvoy') &&
+      !before?.some((c) => c.type === type && c.status === status && c.reason === reason && c.message === message),
+  );
+}
+
 /** Whether the stored status says all of this already, so that nothing needs to be written. */
 export function saysAlready(stored: unknown, wanted: unknown): boolean {
   if (Array.isArray(wanted)) {

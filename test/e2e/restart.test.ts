@@ -53,7 +53,7 @@ describe.skipIf(missing !== undefined)(`restarts in the middle of an attack${mis
       picket?.process.signal(signal);
       expect(await picket?.process.ended).toBe(signal === 'SIGTERM' ? 0 : -1);
       // Nobody steers Envoy now: it goes on as it was told.
-      await answered({ ports } as Picket, '127.67.1.1', 403, 1_000);
+      await answered({ ports }, '127.67.1.1', 403, 1_000);
       picket = await start();
       await answered(picket, '127.67.1.1', 403, 2_000);
       await answered(picket, '127.67.2.1', 403, 2_000);

@@ -210,8 +210,15 @@ export async function stuff(
   return answers;
 }
 
+/** What an attack needs to know of a Picket, however it runs. */
+export interface Watched {
+  ports: { traffic: number };
+  process: Picket['process'];
+  verdicts(): Promise<RiskVerdict[]>;
+}
+
 /** Attacks until Envoy refuses, and returns the verdict behind it. */
-export async function provoke(picket: Picket, address: string): Promise<RiskVerdict> {
+export async function provoke(picket: Watched, address: string): Promise<RiskVerdict> {
   const before = new Set((await picket.verdicts()).map((v) => v.metadata.name));
   await stuff(picket.ports.traffic, address);
   await refused(picket, address);
@@ -223,11 +230,16 @@ export async function provoke(picket: Picket, address: string): Promise<RiskVerd
 }
 
 /** Waits until Envoy refuses the address, whatever it asks for. */
-export async function refused(picket: Picket, address: string): Promise<void> {
+export async function refused(picket: Pick<Watched, 'ports'>, address: string): Promise<void> {
   await answered(picket, address, 403);
 }
 
-export async function answered(picket: Picket, address: string, status: number, timeoutMs = 15_000): Promise<void> {
+export async function answered(
+  picket: Pick<Watched, 'ports'>,
+  address: string,
+  status: number,
+  timeoutMs = 15_000,
+): Promise<void> {
   const client = attacker(picket.ports.traffic, address);
   try {
     await waitFor(

@@ -26,9 +26,9 @@ spec:
   responses: [{ level: Elevated, action: Tag, for: 30m }]
 `;
 
-/** What only an Envoy that is connected, or trouble, brings about. */
-// Of replicas only.
+/** What only replicas of the operator have. */
 const absentWithoutReplicas = ['picket_operator_leading'];
+/** What only an Envoy that is connected, or trouble, brings about. */
 const absentWithoutEnvoy = [
   'picket_ingest_dropped_total',
   'picket_ingest_completeness_ratio',

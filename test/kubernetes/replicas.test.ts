@@ -1,0 +1,161 @@
+/** Two replicas of the operator: both serve filters, one writes, and when it dies the other takes over. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ProtectedAPI } from '@picket/crds/gen/types.ts';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { createStage, policy, type Stage } from '../e2e/stage.ts';
+import { type Component, startOperatorProcess } from '../support/deployment.ts';
+import { type Envoy, startEnvoy } from '../support/envoy.ts';
+import { kubectl, missingKubectl } from '../support/kubectl.ts';
+import { installDefinitions, type Kubernetes, startKubernetes } from '../support/kubernetes.ts';
+import { type NatsServer, startNats } from '../support/nats.ts';
+import { runPicket } from '../support/picket.ts';
+import { freePort } from '../support/ports.ts';
+import { waitFor } from '../support/processes.ts';
+import { findTool } from '../support/tools.ts';
+
+const missing =
+  inject('missing') || (findTool('envoy').missing ?? findTool('nats-server').missing ?? missingKubectl ?? '');
+const fleet = 'shop';
+
+interface AuditEvent {
+  verb: string;
+  userAgent: string;
+  stageTimestamp: string;
+  objectRef?: { apiGroup?: string; resource: string; subresource?: string };
+  responseStatus?: { code: number };
+}
+
+describe.skipIf(missing !== '')(missing || 'two operators on a real API server', () => {
+  let kubernetes: Kubernetes;
+  let nats: NatsServer;
+  let stage: Stage;
+  const replicas = new Map<string, Component>();
+  const envoys: Envoy[] = [];
+
+  beforeAll(async () => {
+    kubernetes = await startKubernetes({ audit: true });
+    await installDefinitions(kubernetes.kubeconfig);
+    nats = await startNats();
+    stage = await createStage();
+    kubectl(kubernetes.kubeconfig, 'apply', '-f', stage.manifests);
+    for (const identity of ['operator-a', 'operator-b']) {
+      const replica = await startOperatorProcess({
+        ...{ folder: join(stage.folder, 'processes'), kubeconfig: kubernetes.kubeconfig },
+        ...{ natsUrl: nats.url, fleet, identity },
+      });
+      await replica.ready();
+      replicas.set(identity, replica);
+      envoys.push(await startEnvoy({ bootstrap: await bootstrapFor(replica.port, `envoy-of-${identity}`) }));
+    }
+  }, 120_000);
+
+  afterAll(async () => {
+    for (const envoy of envoys) await envoy.stop();
+    for (const replica of replicas.values()) await replica.stop();
+    await nats?.stop();
+    await kubernetes?.stop();
+    await stage?.close();
+  });
+
+  async function bootstrapFor(xds: number, node: string): Promise<string> {
+    const traffic = await freePort();
+    const printed = await runPicket([
+      ...['envoy', 'bootstrap', '--manifests', stage.manifests, '--fleet', fleet, '--node', node],
+      ...['--upstream', `127.0.0.1:${stage.upstreamPort}`, '--listen', `127.0.0.1:${traffic}`],
+      ...['--xds', `127.0.0.1:${xds}`, '--envoy-admin', '127.0.0.1:0'],
+    ]);
+    expect(printed.err).toBe('');
+    return printed.out;
+  }
+
+  const leaders = async (): Promise<string[]> => {
+    const found: string[] = [];
+    for (const [identity, replica] of replicas)
+      if ((await replica.metric('picket_operator_leading')) === 1) found.push(identity);
+    return found;
+  };
+  const readApi = (): ProtectedAPI =>
+    JSON.parse(kubectl(kubernetes.kubeconfig, 'get', 'papi', 'shop', '-o', 'json')) as ProtectedAPI;
+  const audit = (): AuditEvent[] =>
+    readFileSync(join(kubernetes.folder, 'audit.log'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as AuditEvent);
+  const replicaOf = ({ userAgent }: AuditEvent): string => /\((operator-.)\)/.exec(userAgent)?.[1] ?? '';
+
+  test('one leads, both serve, and status counts the Envoys of both', async () => {
+    await waitFor('a leader', async () => ((await leaders()).length === 1 ? true : undefined));
+    const told = await waitFor('both Envoys in status', () => {
+      const found = readApi().status?.conditions?.find(({ type }) => type === 'Programmed');
+      return found?.message.startsWith('2 of 2') ? found : undefined;
+    });
+    expect(told).toMatchObject({ status: 'True', reason: 'Acknowledged' });
+    const [leader] = await leaders();
+    const writers = new Set(audit().filter(isStatusWrite).map(replicaOf));
+    expect([...writers]).toEqual([leader]);
+  });
+
+  test('the leader is killed: the other leads within 15 s, and at no time did both write', async () => {
+    const [first = ''] = await leaders();
+    const other = first === 'operator-a' ? 'operator-b' : 'operator-a';
+    const killed = replicas.get(first);
+    killed?.process.signal('SIGKILL');
+    await killed?.process.ended;
+    const killedAt = performance.now();
+    replicas.delete(first);
+    await waitFor('the other leads', async () => ((await leaders())[0] === other ? true : undefined), {
+      timeoutMs: 15_000,
+      everyMs: 100,
+    });
+    const tookMs = performance.now() - killedAt;
+    expect(tookMs).toBeLessThan(15_000);
+    stage.write('policy.yaml', policy('Observe'));
+    kubectl(kubernetes.kubeconfig, 'apply', '-f', join(stage.manifests, 'policy.yaml'));
+    await waitFor('the new leader writes', () => {
+      const writes = audit().filter((event) => isStatusWrite(event) && replicaOf(event) === other);
+      return writes.length > 0 ? true : undefined;
+    });
+    const order = audit().filter((event) => isStatusWrite(event) || isLeaseWon(event));
+    const firstOfOther = order.findIndex((event) => replicaOf(event) === other);
+    expect(isLeaseWon(order[firstOfOther] as AuditEvent)).toBe(true);
+    expect(order.slice(firstOfOther).map(replicaOf)).not.toContain(first);
+    // The Envoy of the dead replica goes on with what it has, and status says that it is not seen.
+    await waitFor(
+      'the lost Envoy in status',
+      () => {
+        const found = readApi().status?.conditions?.find(({ type }) => type === 'Programmed');
+        return found?.message.startsWith('1 of 1') ? true : undefined;
+      },
+      { timeoutMs: 90_000, everyMs: 1_000 },
+    );
+  });
+
+  test('a leader that is asked to end gives the lease back, and the next one need not wait', async () => {
+    const [first = ''] = await leaders();
+    const next = await startOperatorProcess({
+      ...{ folder: join(stage.folder, 'processes'), kubeconfig: kubernetes.kubeconfig },
+      ...{ natsUrl: nats.url, fleet, identity: 'operator-c' },
+    });
+    await next.ready();
+    replicas.set('operator-c', next);
+    expect(await leaders()).toEqual([first]);
+    const leaving = replicas.get(first) as Component;
+    replicas.delete(first);
+    expect(await leaving.stop()).toBe(0);
+    await waitFor('the next leads', async () => ((await leaders())[0] === 'operator-c' ? true : undefined), {
+      timeoutMs: 5_000,
+    });
+  });
+
+  function isStatusWrite({ verb, objectRef, responseStatus }: AuditEvent): boolean {
+    const { apiGroup, subresource } = objectRef ?? {};
+    return verb === 'patch' && apiGroup === 'picket.dev' && subresource === 'status' && responseStatus?.code === 200;
+  }
+
+  function isLeaseWon({ verb, objectRef, responseStatus }: AuditEvent): boolean {
+    return (
+      objectRef?.resource === 'leases' && ['create', 'update'].includes(verb) && (responseStatus?.code ?? 500) < 300
+    );
+  }
+});
