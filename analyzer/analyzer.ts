@@ -39,7 +39,7 @@ import type { StatusView } from './publish/api-status.ts';
 import { readSentDecisions } from './publish/sent-decisions.ts';
 import { reportStatus } from './publish/status-report.ts';
 import type { Checkpoints } from './replay/checkpoint.ts';
-import { answerToRow, inputToRow } from './replay/rerun.ts';
+import { answerToRow, inputToRow, unreadAtStart } from './replay/rerun.ts';
 import { type Restored, restore } from './replay/restore.ts';
 import type { Store } from './store/store.ts';
 import type { StoreWriter } from './store/writer.ts';
@@ -238,7 +238,10 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       emit(outcome, told);
     },
     onObservation: observe,
+    onUnread: (fromSeq, toSeq) => writer.gap(fromSeq, toSeq, unreadAtStart),
   });
+  // What cannot be read again must soon be part of a checkpoint.
+  if (restored.unread) lastCheckpointAt = 0;
   const intake = createIntake({
     analysis,
     identifier,

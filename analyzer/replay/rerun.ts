@@ -8,7 +8,7 @@ import { CompiledPolicySchema, type PrincipalKind } from '@picket/proto/gen/pick
 import type { Analysis, AnalysisInput, AnalysisOutcome, Disposition } from '../analysis.ts';
 import { F, ObservationBatch, STRIDE } from '../observation.ts';
 import type { MatchRecord, MatchStatement } from '../decide/match.ts';
-import type { InputRow, Store } from '../store/store.ts';
+import type { GapRow, InputRow, Store } from '../store/store.ts';
 
 export interface RerunResult {
   observations: number;
@@ -50,8 +50,7 @@ export async function rerun(
   const fromTick = analysis.engine.tick;
   const gaps = await store.readGaps(from);
   const gap = gaps[0];
-  if (gap && options.strict)
-    throw new NotReproducible(`rows ${gap.fromSeq} to ${gap.toSeq} were processed but not stored (${gap.reason})`);
+  if (gap && options.strict) throw new NotReproducible(whyGap(gap));
   const { inputs, answers } = byTick(await store.readInputs(from));
   analysis.recalling(true);
   const reader = createReader(store, from, options);
@@ -80,6 +79,15 @@ export async function rerun(
   analysis.recalling(false);
   if (options.untilTick === undefined) result.open = await reader.upTo(Number.MAX_SAFE_INTEGER, analysis, result);
   return result;
+}
+
+/** Reason of the gap that a start without a store leaves. */
+export const unreadAtStart = 'unread_at_start';
+
+function whyGap({ fromSeq, toSeq, reason, at }: GapRow): string {
+  return reason === unreadAtStart
+    ? `the store did not answer when Picket started at ${new Date(at).toISOString()}: what came before was left out (${reason})`
+    : `rows ${fromSeq} to ${toSeq} were processed but not stored (${reason})`;
 }
 
 function missingRows(from: number, to: number): NotReproducible {

@@ -59,6 +59,8 @@ export interface AnalyzerService {
 
 const checkpointIntervalMs = 30_000;
 const drainMs = 10_000;
+/** A store that does not answer gets this long; then it goes on without. Our own engine may have to recover. */
+const storeWaitMs = { server: 10_000, engine: 30_000 };
 
 /** Resolves when the last checkpoint is restored and caught up with; feeds open with `serve`. */
 export async function startService(options: ServiceOptions): Promise<AnalyzerService> {
@@ -84,16 +86,17 @@ export async function startService(options: ServiceOptions): Promise<AnalyzerSer
   }
 
   async function start(): Promise<AnalyzerService> {
-    const storage = await openStore(data.path, options.store, log);
+    const startedAt = clock.now();
+    const storage = await openStore(data.path, options.store, log, storeWaitMs);
     closers.push(() => storage.close());
-    const extent = await storage.store.extent();
     const writer = createStoreWriter({
       store: storage.store,
       ledger,
       clock,
       log: storage.log,
       runId: randomUUID(),
-      storedUpTo: extent.lastSeq,
+      storedUpTo: storage.lastSeq ?? 0,
+      ...(storage.lastSeq === undefined ? { failingSinceMs: startedAt } : {}),
     });
     closers.push(() => writer.close(drainMs));
     closers.push(recordLoss(ledger, clock, (row) => writer.loss(row)));

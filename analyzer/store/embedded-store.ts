@@ -11,6 +11,8 @@ export interface EmbeddedStoreOptions {
   log: StoreLog;
   /** Default 1.5 GiB. */
   maxMemoryBytes?: number;
+  /** Resolve after this long though the engine does not serve yet; it is tried further. */
+  waitMs?: number;
   /** Told where the engine serves, at the start and after each restart. */
   onServing?(endpoint: StoreEndpoint): void;
 }
@@ -42,6 +44,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     log: options.log,
     prepare,
     ...(options.onServing === undefined ? {} : { onServing: options.onServing }),
+    ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
     ...(options.maxMemoryBytes === undefined ? {} : { maxMemoryBytes: options.maxMemoryBytes }),
   });
   const store = createClickHouseStore({ engine: 'embedded', endpoint: engine.endpoint });

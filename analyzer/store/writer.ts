@@ -42,6 +42,8 @@ export interface StoreWriterOptions {
   maxBatchRows?: number;
   /** Rows wait at most this long for company. Default 1 s. */
   flushIntervalMs?: number;
+  /** The store did not answer before this writer was made: since when, Unix ms. */
+  failingSinceMs?: number;
   /** Pause after the first failure, doubled up to `maxRetryDelayMs`. Defaults 100 ms and 5 s. */
   retryDelayMs?: number;
   maxRetryDelayMs?: number;
@@ -50,6 +52,8 @@ export interface StoreWriterOptions {
 export interface StoreWriter {
   /** Takes over records `from` (inclusive) to `to` (exclusive), whose sequence numbers rise. Copies what it keeps. */
   observations(batch: ObservationBatch, from: number, to: number, describe: Describe): void;
+  /** Marks a range that nobody hands over; observations go on after it. */
+  gap(fromSeq: number, toSeq: number, reason: string): void;
   tick(row: TickRow): void;
   input(row: InputRow): void;
   finding(finding: Finding): void;
@@ -103,8 +107,8 @@ export function createStoreWriter(options: StoreWriterOptions): StoreWriter {
   let dropping = false;
   let storedUpTo = options.storedUpTo;
   let lastSeq = options.storedUpTo;
-  let failures = 0;
-  let failingSinceMs = 0;
+  let failures = options.failingSinceMs === undefined ? 0 : 1;
+  let failingSinceMs = options.failingSinceMs ?? 0;
   let closed = false;
   let abandoned = false;
   let pumping = false;
@@ -232,6 +236,11 @@ export function createStoreWriter(options: StoreWriterOptions): StoreWriter {
         }
       }
       if (!open.isEmpty()) arm();
+    },
+    gap(fromSeq, toSeq, reason) {
+      lastSeq = toSeq;
+      open.addLostRows(fromSeq, toSeq, reason, clock.now());
+      arm();
     },
     tick: (row) => takeRecord('ticks', row),
     input: (row) => takeRecord('inputs', row),

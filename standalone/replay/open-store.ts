@@ -22,7 +22,8 @@ export async function openStoreForReading(
   if (!running) return openStore(options.data, storeAccess(options, host), log);
   const store = createClickHouseStore({ engine: 'embedded', endpoint: () => running });
   const quiet = { info: () => {}, warn: () => {}, error: () => {} };
-  return { store, log: quiet, close: () => store.close() };
+  const { lastSeq } = await store.extent();
+  return { store, log: quiet, lastSeq, close: () => store.close() };
 }
 
 async function runningEngine(data: string): Promise<StoreEndpoint | undefined> {

@@ -61,6 +61,7 @@ function sectionsOf(options: AdminOptions, view: AdminView, ready: boolean): Sec
       rows: [
         ['received', String(ledger.received)],
         ['stored', String(ledger.stored)],
+        ...storeRow(view),
         ['held', String(ledger.held)],
         ...ledger.byReason.map((d): [string, string] => [`dropped ${d.stage}/${d.reason}`, String(d.count)]),
         ...view.completeness.map((c): [string, string] => [
@@ -88,6 +89,12 @@ function sectionsOf(options: AdminOptions, view: AdminView, ready: boolean): Sec
       ],
     },
   ];
+}
+
+function storeRow({ store }: AdminView): [string, string][] {
+  if (store === undefined || store.failingSinceMs === 0) return [];
+  const since = new Date(store.failingSinceMs).toISOString();
+  return [['store', `takes nothing since ${since}: ${store.held} requests wait, ${store.dropped} were dropped`]];
 }
 
 function spanOf(ms: number): string {

@@ -75,13 +75,6 @@ describe('picket up refuses to start', () => {
     }
   });
 
-  test('when its store cannot be reached', async () => {
-    const { code, err } = await up('--manifests', folder, '--data', data('s'), '--store-url', 'http://127.0.0.1:9');
-    expect(code).toBe(8);
-    expect(err).toContain('--store-url http://127.0.0.1:9');
-    expect(err).not.toContain('    at ');
-  });
-
   test('replay makes no folder that is not there', async () => {
     const absent = data('absent');
     const { code, err } = await runPicket(['replay', '--data', absent], { cwd: scratch });

@@ -61,6 +61,7 @@ describe('checkpoints', () => {
       onCheckpoint() {},
       onOutcome() {},
       onObservation() {},
+      onUnread() {},
     });
     expect(restored.fromCheckpoint).toBe(true);
     expect(analysis.engine.tick).toBe(older);

@@ -149,9 +149,13 @@ export interface CommandResult {
 }
 
 /** Runs a `picket` command to its end. */
-export async function runPicket(args: readonly string[], options: { cwd?: string } = {}): Promise<CommandResult> {
+export async function runPicket(
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<CommandResult> {
   const child = spawn(nodeBinary, [join(repositoryRoot, 'standalone/main.ts'), ...args], {
     cwd: options.cwd,
+    ...(options.env ? { env: { ...process.env, ...options.env } } : {}),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';

@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { StoreEndpoint } from '../clickhouse-store.ts';
 import { StoreError } from '../store.ts';
@@ -17,6 +18,8 @@ export interface EngineSupervisorOptions {
   prepare(endpoint: StoreEndpoint, unclean: boolean): Promise<void>;
   /** Told the endpoint of each process that begins to serve; a restart has a new port and a new password. */
   onServing?(endpoint: StoreEndpoint): void;
+  /** Resolve after this long though no process serves yet, and go on trying; without it a failed start is told at once. */
+  waitMs?: number;
   /** Pause before the first restart, doubled up to `maxRestartDelayMs`. Defaults 200 ms and 10 s. */
   restartDelayMs?: number;
   maxRestartDelayMs?: number;
@@ -37,7 +40,7 @@ const startTimeoutMs = 60_000;
 const stopTimeoutMs = 10_000;
 
 /**
- * Resolves when the first process serves.
+ * Resolves when the first process serves, or after `waitMs`.
  * @throws StoreError `unreadable` when another process holds the folder, `unavailable` when the engine cannot start.
  */
 export async function startEngine(options: EngineSupervisorOptions): Promise<EngineSupervisor> {
@@ -106,7 +109,19 @@ export async function startEngine(options: EngineSupervisorOptions): Promise<Eng
     delayMs = Math.min(delayMs * 2, options.maxRestartDelayMs ?? 10_000);
   };
 
-  await launch();
+  const first = launch();
+  if (options.waitMs === undefined) await first;
+  else {
+    // What can pass is tried again. The rest is told, as long as somebody waits to hear it.
+    let waiting = true;
+    const tried = first.catch((error: unknown) => {
+      if (waiting && !(error instanceof StoreError && error.retriable)) throw error;
+      log.error({ err: error, retryInMs: delayMs }, 'store engine did not start');
+      scheduleRestart();
+    });
+    await Promise.race([tried, delay(options.waitMs, undefined, { ref: false })]);
+    waiting = false;
+  }
   return {
     endpoint: () => current,
     pid: () => child?.pid,
