@@ -99,6 +99,8 @@ export interface Fleet {
 
 const mergeEveryMs = 60_000;
 const defaultRefusalGraceMs = 30_000;
+/** What a timer can count up to. */
+const maxTimerMs = 2 ** 31 - 1;
 
 /** Starts serving: the port is open at once, answers begin when the decisions were loaded and policies set. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
@@ -110,6 +112,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const problems = new Map<string, Programmed['problem']>();
   const programmedAt = new Map<string, number>();
   const placed = new Map<string, Decision>();
+  let ending: NodeJS.Timeout | undefined;
   // Both call back before they are there to be asked.
   const late: { server?: EcdsServer; decisions?: DecisionSet } = {};
 
@@ -181,6 +184,23 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       programmedAt.delete(decision.id);
     }
     return replaced;
+  }
+
+  /** An exemption that ends leaves its layers then: one without other pushes would keep it for as long as it stands. */
+  function watchExemptionEnds(): void {
+    clearTimeout(ending);
+    const now = clock.now();
+    const ends = [...apis.values()].flatMap(({ exemptions }) => exemptions.map((e) => Number(e.expiresAtMs)));
+    const next = Math.min(...ends.filter((end) => end > now));
+    if (next === Number.POSITIVE_INFINITY) return;
+    ending = setTimeout(
+      () => {
+        for (const layer of layerNames) publishers.get(layer)?.refresh();
+        watchExemptionEnds();
+      },
+      Math.min(next - now, maxTimerMs),
+    );
+    ending.unref();
   }
 
   function wantLayers(changes: Map<LayerName, { grew: boolean }>): void {
@@ -265,6 +285,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       if (first) for (const layer of layerNames) publishers.get(layer)?.want(new Set(layers.in(layer)), 0);
       else for (const layer of layerNames) publishers.get(layer)?.refresh();
       publishers.get('picket.identify')?.want(new Set(), 0);
+      watchExemptionEnds();
     },
     programmed: standing,
     decisions: () =>
@@ -294,6 +315,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     envoys: () => acks.snapshot(),
     async close() {
       clearInterval(merge);
+      clearTimeout(ending);
       await late.decisions?.close();
       for (const publisher of publishers.values()) publisher.close();
       await late.server?.close();

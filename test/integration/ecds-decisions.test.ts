@@ -244,6 +244,22 @@ describe('decisions on a real Envoy', () => {
     for (const one of [campaign, range]) await stage.lift(one);
   });
 
+  test('an exemption that ends leaves the layers without any other push', async () => {
+    const subjects = [create(ExemptSubjectSchema, { subject: { case: 'cidr', value: '203.0.113.0/24' } })];
+    const denial = decision({ id: 'dec-ends', kind: PrincipalKind.ADDRESS, match: [addresses('203.0.113.200/32')] });
+    await stage.decide(denial);
+    await stage.programmed(denial);
+    const exempt = create(ExemptionSchema, { name: 'shop/test', expiresAtMs: BigInt(Date.now() + 4_000), subjects });
+    const client = { 'x-forwarded-for': '203.0.113.200' };
+    expect(await stage.get('/orders/1', client)).toBe(403);
+    stage.fleet.setPolicies(shopPolicies().map((policy) => ({ ...policy, exemptions: [exempt] })));
+    await expect.poll(() => stage.get('/orders/1', client)).toBe(200);
+    await expect.poll(() => stage.get('/orders/1', client), { timeout: 20_000 }).toBe(403);
+    expect(Date.now()).toBeGreaterThanOrEqual(Number(exempt.expiresAtMs));
+    stage.fleet.setPolicies(shopPolicies());
+    await stage.lift(denial);
+  });
+
   test('observing tells Envoy nothing and a dry run changes nothing for anybody', async () => {
     // What earlier tests lifted is gone from Envoy.
     await expect.poll(async () => JSON.stringify(await stage.envoy.configDump())).not.toContain('dec-');
