@@ -77,7 +77,8 @@ export interface Analyzer {
   restored: Restored;
   /** Resolves when a tick failed: the state is half applied, and only a start from a checkpoint can go on. */
   failed: Promise<Error>;
-  onRecord(record: AccessRecord): void;
+  /** A finished request. Answers which API it belongs to, "" for none, and when it completed, on our clock, Unix ms. */
+  onRecord(record: AccessRecord): { api: string; completedAtMs: number };
   /** "<namespace>/<name>" of the API that a request belongs to, "" for none. */
   apiOf(record: AccessRecord): string;
   /** Learns from records of the past, in order, before live traffic runs; what an earlier run knew is skipped. */
@@ -318,8 +319,10 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   return {
     restored,
     failed: loop.failed,
-    onRecord: (record) => {
-      if (!closing && !loop.failure) intake.live(record);
+    onRecord(record) {
+      if (closing || loop.failure) return { api: '', completedAtMs: record.arrivedAtMs };
+      const { api, completedAtMs } = intake.live(record);
+      return { api: figures.nameOf(api), completedAtMs };
     },
     apiOf: (record) => identifier.apiOf(record),
     async learn(records, onProgress) {

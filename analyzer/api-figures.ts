@@ -18,6 +18,8 @@ export interface ApiFigures {
   observe(batch: ObservationBatch, base: number): void;
   /** The result is reused by the next call. */
   describe(batch: { u32: Uint32Array }, index: number): RowWords;
+  /** "<namespace>/<name>" of the API whose id has this low word, "" when there is none. */
+  nameOf(api: number): string;
   observations(api: string): number;
   traffic(api: string, now: number): TrafficFigures | undefined;
   /** Observations by the low word of the API's id, for checkpoints. */
@@ -59,6 +61,7 @@ export function createApiFigures(registry: OperationRegistry): ApiFigures {
       words.template = found?.operation.template ?? '';
       return words;
     },
+    nameOf: (api) => names.get(api) ?? '',
     observations: (api) => counts.get(apiIdOf(api).lo) ?? 0,
     traffic: (api, now) => traffic.get(apiIdOf(api).lo)?.read(now),
     counts: () => [...counts],

@@ -8,11 +8,11 @@ import { TICK_MS } from './engine/engine.ts';
 import type { Identifier } from './identify/identifier.ts';
 import type { AccessRecord } from './ingest/access-record.ts';
 import type { SourceClocks } from './ingest/clock-skew.ts';
-import { Flag, type ObservationBatch } from './observation.ts';
+import { F, Flag, type ObservationBatch } from './observation.ts';
 
 export interface Intake {
-  /** A finished request of a live feed, which counted it as received. */
-  live(record: AccessRecord): void;
+  /** A finished request of a live feed, which counted it as received. The answer is reused by the next call. */
+  live(record: AccessRecord): Readonly<Taken>;
   /**
    * A finished request of the past, counted as received here: its own time drives the ticks, so none may lie
    * in the future. Returns true when a tick should be run.
@@ -26,6 +26,14 @@ export interface Intake {
   due(nowMs: number): number | undefined;
   /** Told after a tick was closed. */
   closed(at: number): void;
+}
+
+/** What became of a live record. */
+export interface Taken {
+  /** Low word of the id of its API; 0 when it belongs to none. */
+  api: number;
+  /** When the request completed, on our clock, Unix ms. */
+  completedAtMs: number;
 }
 
 /** Out-of-order allowance of past records, as for live ones. */
@@ -44,19 +52,25 @@ export function createIntake(options: {
   let latestPast = Number.NEGATIVE_INFINITY;
   let isLive = false;
 
-  const take = (record: AccessRecord, eventAt: number, flags: number): void => {
+  const taken: Taken = { api: 0, completedAtMs: 0 };
+
+  /** Returns the low word of the API's id; 0 = dropped. */
+  const take = (record: AccessRecord, eventAt: number, flags: number): number => {
     const { batch } = analysis.engine;
-    if (identifier.identify(record, batch, eventAt, flags) !== undefined) return;
+    if (identifier.identify(record, batch, eventAt, flags) !== undefined) return 0;
     const base = (batch.length - 1) * 64;
     analysis.accept(base);
     onObservation(batch, base);
+    return batch.u32[base + F.api] as number;
   };
 
   return {
     live(record) {
       const duration = Number.isNaN(record.durationMs) ? 0 : record.durationMs;
       const placed = clocks.place(record.source, record.startedAtMs + duration, record.arrivedAtMs);
-      take(record, placed.eventAtMs, placed.adjusted ? Flag.clockAdjusted : 0);
+      taken.completedAtMs = placed.eventAtMs;
+      taken.api = take(record, placed.eventAtMs, placed.adjusted ? Flag.clockAdjusted : 0);
+      return taken;
     },
     past(record, nowMs) {
       ledger.received(record.feed);

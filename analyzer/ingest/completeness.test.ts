@@ -6,7 +6,7 @@ const T = 1_790_000_000_000;
 const edge = { node: 'envoy-1', prefix: 'edge' };
 
 function arrive(completeness: Completeness, count: number, completedAtMs: number) {
-  for (let i = 0; i < count; i++) completeness.seen(edge, completedAtMs);
+  for (let i = 0; i < count; i++) completeness.seen(edge, completedAtMs, 'shop/shop');
 }
 
 function begin(completeness: Completeness, completed = 1_000) {
@@ -79,9 +79,38 @@ describe('completeness', () => {
     expect(after.report(T + 13_000)).toMatchObject([{ status: 'Known', seen: 10, expected: 20, ratio: 0.5 }]);
   });
 
+  it('gives an API the least of the connection managers that serve it', () => {
+    const completeness = createCompleteness();
+    const inner = { node: 'envoy-2', prefix: 'inner' };
+    const managers = [edge, inner];
+    const sample = (completed: number, atMs: number) =>
+      managers.forEach((manager) => completeness.sample(manager, { completed, uptimeS: atMs / 1000, atMs }));
+    sample(0, T);
+    completeness.report(T + 3_000);
+    for (let i = 0; i < 100; i++) {
+      completeness.seen(edge, T + 5_000, i < 50 ? 'a' : 'b');
+      if (i < 80) completeness.seen(inner, T + 5_000, i < 50 ? 'b' : 'c');
+    }
+    expect(completeness.ofApi('a', T + 6_000)).toBeUndefined();
+    sample(100, T + 10_000);
+    const reports = completeness.report(T + 13_000);
+    expect(reports.map(({ prefix, ratio, apis }) => [prefix, ratio, apis])).toEqual([
+      ['edge', 1, ['a', 'b']],
+      ['inner', 0.8, ['b', 'c']],
+    ]);
+    expect(['a', 'b', 'c', 'd'].map((api) => completeness.ofApi(api, T + 13_000))).toEqual([1, 0.8, 0.8, undefined]);
+    // A manager without a counter: nobody knows what it lost of the API.
+    completeness.seen({ node: 'envoy-3', prefix: 'edge' }, T + 13_000, 'a');
+    expect(completeness.ofApi('a', T + 13_000)).toBeUndefined();
+    // It no longer serves the API.
+    completeness.seen(edge, T + 700_000, 'a');
+    expect(completeness.ofApi('a', T + 700_000)).toBe(1);
+    expect(completeness.ofApi('b', T + 700_000)).toBeUndefined();
+  });
+
   it('follows a bounded number of connection managers', () => {
     const completeness = createCompleteness({ maxManagers: 3 });
-    for (let i = 0; i < 10; i++) completeness.seen({ node: `n${i}`, prefix: 'p' }, T);
+    for (let i = 0; i < 10; i++) completeness.seen({ node: `n${i}`, prefix: 'p' }, T, '');
     expect(completeness.report(T)).toHaveLength(3);
   });
 });

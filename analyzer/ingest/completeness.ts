@@ -5,14 +5,20 @@
  * An epoch begins with the first sample of a process: counter and entries are compared from there on. Entries are
  * told to lie before or after a sample by their completion time, and a sample is judged `lagMs` after it was taken,
  * because Envoy holds entries back for its flush interval. Without a counter there is no number: `Unknown`, never 100 %.
+ * An API shows the value of the connection managers that serve it.
  */
 export interface Completeness {
-  /** One finished request, as it arrives; `completedAtMs` on our clock. */
-  seen(manager: ManagerName, completedAtMs: number): void;
+  /** One finished request, as it arrives; `completedAtMs` on our clock, `api` "" when it belongs to none. */
+  seen(manager: ManagerName, completedAtMs: number, api: string): void;
   /** One reading of the counter. */
   sample(manager: ManagerName, sample: CounterSample): void;
   /** Judges samples that are old enough, and answers for all connection managers known. */
   report(nowMs: number): CompletenessReport[];
+  /**
+   * The least ratio of the connection managers that served the API in the last ten minutes, as judged at the last
+   * report; undefined while that of one of them is not known.
+   */
+  ofApi(api: string, nowMs: number): number | undefined;
   /** For checkpoints: with it, what a restart of ours lost stays visible. */
   state(): CompletenessState;
 }
@@ -34,6 +40,8 @@ export interface CounterSample {
 }
 
 export interface CompletenessReport extends ManagerName {
+  /** Those it served in the last ten minutes. */
+  apis: string[];
   status: 'Known' | 'Unknown';
   /** CamelCase; why it is unknown, "" when known. */
   reason: '' | 'NoCounter' | 'NotYetJudged' | 'NoRequests' | 'SeenMoreThanCompleted';
@@ -51,6 +59,8 @@ export type CompletenessState = [ManagerName, ManagerState][];
 interface ManagerState {
   /** Entries so far. */
   total: number;
+  /** When the newest entry of each API was completed. */
+  apis: Record<string, number>;
   epoch?: { sinceMs: number; completed: number; uptimeS: number; seenBefore: number };
   /** The sample that waits to be judged; `after` counts entries completed after it. */
   pending?: CounterSample & { after: number; opensEpoch: boolean };
@@ -62,6 +72,8 @@ interface ManagerState {
 /** Scheduling, several streams, entries at a sample's very instant: a surplus below this is noise. */
 const SURPLUS_SHARE = 0.01;
 const SURPLUS_ENTRIES = 5;
+/** Without a request for so long, a connection manager does not serve an API. */
+const SERVING_MS = 600_000;
 
 export interface CompletenessOptions {
   /** Flush interval and way here; 3 s unless told. */
@@ -81,10 +93,11 @@ export function createCompleteness(options: CompletenessOptions = {}): Completen
   }
 
   return {
-    seen(manager, completedAtMs) {
+    seen(manager, completedAtMs, api) {
       const state = stateOf(manager);
       if (!state) return;
       state.total++;
+      if (api !== '') state.apis[api] = completedAtMs;
       if (state.pending && completedAtMs > state.pending.atMs) state.pending.after++;
     },
     sample(manager, sample) {
@@ -109,10 +122,23 @@ export function createCompleteness(options: CompletenessOptions = {}): Completen
       for (const [node, prefixes] of byNode) {
         for (const [prefix, state] of prefixes) {
           judge(state, nowMs);
-          reports.push({ node, prefix, ...reportOf(state) });
+          const apis = Object.keys(state.apis).filter((api) => isServing(state, api, nowMs));
+          reports.push({ node, prefix, apis, ...reportOf(state) });
         }
       }
       return reports;
+    },
+    ofApi(api, nowMs) {
+      let least: number | undefined;
+      for (const prefixes of byNode.values())
+        for (const state of prefixes.values()) {
+          if (!isServing(state, api, nowMs)) continue;
+          const { status, reason, ratio } = reportOf(state);
+          if (status === 'Known') least = Math.min(least ?? 1, ratio);
+          // What is only not judged yet, or was idle since, says nothing against the others.
+          else if (reason !== 'NotYetJudged' && reason !== 'NoRequests') return undefined;
+        }
+      return least;
     },
     state() {
       return [...byNode].flatMap(([node, prefixes]) =>
@@ -125,7 +151,7 @@ export function createCompleteness(options: CompletenessOptions = {}): Completen
     const known = byNode.get(node)?.get(prefix);
     if (known || managers >= maxManagers) return known;
     const prefixes = byNode.get(node) ?? new Map<string, ManagerState>();
-    const state: ManagerState = { total: 0, lastCompleted: 0, lastUptimeS: 0 };
+    const state: ManagerState = { total: 0, apis: {}, lastCompleted: 0, lastUptimeS: 0 };
     byNode.set(node, prefixes.set(prefix, state));
     managers++;
     return state;
@@ -144,7 +170,12 @@ export function createCompleteness(options: CompletenessOptions = {}): Completen
   }
 }
 
-function reportOf(state: ManagerState): Omit<CompletenessReport, keyof ManagerName> {
+function isServing({ apis }: ManagerState, api: string, nowMs: number): boolean {
+  const lastAtMs = apis[api];
+  return lastAtMs !== undefined && nowMs - lastAtMs <= SERVING_MS;
+}
+
+function reportOf(state: ManagerState): Omit<CompletenessReport, keyof ManagerName | 'apis'> {
   const { judged, epoch } = state;
   const sinceMs = epoch?.sinceMs ?? Number.NaN;
   const unknown = (reason: CompletenessReport['reason']) => ({

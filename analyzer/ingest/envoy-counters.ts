@@ -41,6 +41,23 @@ export async function fetchEnvoyCounters(
   }
 }
 
+/**
+ * Node id of an Envoy, under which it sends access logs.
+ *
+ * @throws PicketError Unavailable: no answer, or not that of an Envoy
+ */
+export async function fetchEnvoyNode(adminUrl: string, fetchText: FetchText, signal: AbortSignal): Promise<string> {
+  try {
+    const reply = await fetchText(`${adminUrl}/server_info`, { signal });
+    if (!reply.ok) throw new Error(`status ${reply.status}`);
+    const { node } = JSON.parse(await reply.text()) as { node?: { id?: unknown } };
+    if (typeof node?.id !== 'string' || node.id === '') throw new Error('the reply names no node');
+    return node.id;
+  } catch (error) {
+    throw new PicketError('Unavailable', `no node id from ${adminUrl}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 /** @throws Error when the text is not Envoy's JSON or lacks `server.uptime` */
 export function parseEnvoyCounters(text: string): EnvoyCounters {
   const { stats } = JSON.parse(text) as { stats?: unknown };

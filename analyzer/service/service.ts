@@ -17,7 +17,7 @@ import { createPublisher } from '../publish/publisher.ts';
 import { watchReviews } from '../publish/reviews.ts';
 import { createCheckpoints } from '../replay/checkpoint.ts';
 import { createStoreWriter } from '../store/writer.ts';
-import { watchCompleteness } from './completeness.ts';
+import { type WatchedEnvoy, watchCompleteness } from './completeness.ts';
 import type { DataFolder } from './data-folder.ts';
 import { openHistory } from './history.ts';
 import { recordLoss } from './loss-rows.ts';
@@ -40,8 +40,8 @@ export interface ServiceOptions {
   fleet: string;
   alsListen: string;
   tls?: TlsFiles | undefined;
-  /** Envoys whose counters tell what is missing; without a node id the one that streams. */
-  envoys: readonly { admin: string; node?: string }[];
+  /** Envoys whose counters tell what is missing. */
+  envoys: readonly WatchedEnvoy[];
   /** All Envoys are edges that no client can tell a path. */
   trustOriginalPath: boolean;
 }
@@ -102,10 +102,12 @@ export async function startService(options: ServiceOptions): Promise<AnalyzerSer
     closers.push(recordLoss(ledger, clock, (row) => writer.loss(row)));
 
     let als: AlsServer | undefined;
-    const completeness = watchCompleteness(
-      options.envoys.map(({ admin, node }) => ({ admin, node: () => node ?? als?.streams()[0]?.nodeId })),
+    const completeness = await watchCompleteness({
+      envoys: options.envoys,
+      file: join(data.path, 'completeness.json'),
       clock,
-    );
+      log,
+    });
     closers.push(() => completeness.close());
 
     const analyzer = await startAnalyzer({
@@ -122,7 +124,7 @@ export async function startService(options: ServiceOptions): Promise<AnalyzerSer
       clock,
       log,
       metrics: options.metrics,
-      completeness: () => completeness.ratio(),
+      completeness: (api) => completeness.ofApi(api),
     });
     closers.push(() => analyzer.close());
     const closing = new AbortController();
@@ -156,9 +158,8 @@ export async function startService(options: ServiceOptions): Promise<AnalyzerSer
           listen: options.alsListen,
           ...(tls ? { tls: { ...tls, fleets: { [fleet]: [fleet] } } } : {}),
           onRecord(record, stream) {
-            const duration = Number.isNaN(record.durationMs) ? 0 : record.durationMs;
-            completeness.seen({ node: stream.nodeId, prefix: stream.logName }, record.startedAtMs + duration);
-            analyzer.onRecord(record);
+            const { api, completedAtMs } = analyzer.onRecord(record);
+            completeness.seen({ node: stream.nodeId, prefix: stream.logName }, completedAtMs, api);
           },
           apiOf: (record) => analyzer.apiOf(record),
           ledger,

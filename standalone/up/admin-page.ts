@@ -66,7 +66,7 @@ function sectionsOf(options: AdminOptions, view: AdminView, ready: boolean): Sec
         ...ledger.byReason.map((d): [string, string] => [`dropped ${d.stage}/${d.reason}`, String(d.count)]),
         ...view.completeness.map((c): [string, string] => [
           `complete ${c.node}/${c.prefix}`,
-          c.status === 'Known' ? `${(c.ratio * 100).toFixed(2)} %` : `Unknown (${c.reason})`,
+          `${c.status === 'Known' ? `${(c.ratio * 100).toFixed(2)} %` : `Unknown (${c.reason})`} of ${c.apis.join(', ') || 'no API'}`,
         ]),
       ],
     },

@@ -22,7 +22,8 @@ export interface UpOptions {
   trustedHops: number;
   jwtIssuer?: string;
   jwtJwks?: string;
-  envoyAdmin?: string;
+  envoyAdmin: string[];
+  filterTtl: number;
   ja4?: true;
   storeUrl?: string;
   natsUrl?: string;
@@ -73,7 +74,12 @@ export function defineUp(act: (options: UpOptions) => Promise<void>): Command {
     )
     .option('--jwt-issuer <issuer>', 'with --envoy run: verify bearer tokens of this issuer')
     .option('--jwt-jwks <file>', 'with --envoy run: the key set to verify with')
-    .option('--envoy-admin <url>', 'admin interface of an attached Envoy, for completeness')
+    .option('--envoy-admin <url...>', 'admin interfaces of attached Envoys, for completeness', [])
+    .addOption(
+      new Option('--filter-ttl <seconds>', 'how long filters in Envoys outlive Picket when it is gone for good')
+        .default(600)
+        .argParser(Number),
+    )
     .option('--ja4', 'attached listeners terminate TLS and compute JA4, so that decisions may name it')
     .option('--store-url <url>', 'a ClickHouse server instead of the embedded engine')
     .option('--nats-url <url>', 'a NATS server with JetStream instead of the in-process bus')
@@ -147,10 +153,12 @@ export function checkUpOptions(options: UpOptions): void {
   ] as const)
     if (!Number.isInteger(value) || value < 0 || value > most)
       problems.push(`${flag}: give a whole number from 0 to ${most}`);
+  if (!Number.isInteger(options.filterTtl) || options.filterTtl < 10 || options.filterTtl > 900)
+    problems.push('--filter-ttl: give whole seconds from 10 to 900; below 300 a busy Picket may lose what it enforces');
   for (const [flag, value] of [
-    ['--store-url', options.storeUrl],
-    ['--envoy-admin', options.envoyAdmin],
-  ] as const)
+    ['--store-url', options.storeUrl] as const,
+    ...options.envoyAdmin.map((url) => ['--envoy-admin', url] as const),
+  ])
     if (value !== undefined && !/^https?:\/\//.test(value)) problems.push(`${flag}: "${value}" is not an http(s) URL`);
   if (options.natsUrl !== undefined && !/^(nats|tls):\/\//.test(options.natsUrl))
     problems.push(`--nats-url: "${options.natsUrl}" does not start with nats:// or tls://`);

@@ -151,7 +151,7 @@ async function compose(
     tls: fleetTls,
     envoys: [
       ...(envoyAdminPort ? [{ admin: `http://127.0.0.1:${envoyAdminPort}`, node: nodeId }] : []),
-      ...(options.envoyAdmin ? [{ admin: options.envoyAdmin }] : []),
+      ...options.envoyAdmin.map((url) => ({ admin: url.replace(/\/$/, '') })),
     ],
     // Our own Envoy resolves addresses itself and so cannot be told a path by a client.
     trustOriginalPath: options.envoy === 'run',
@@ -168,6 +168,7 @@ async function compose(
     random: () => host.random(),
     listen: xds,
     fleet: options.fleet,
+    ttlMs: options.filterTtl * 1000,
     ja4: options.ja4 === true || options.listenCert !== undefined,
     metrics: metrics.fleet,
     ...(fleetTls ? { tls: { ...fleetTls, allowedNames: [options.fleet] } } : {}),

@@ -114,6 +114,11 @@ function startApplication(served: Map<string, number>): Promise<Server> {
       const path = request.url ?? '';
       served.set(path, (served.get(path) ?? 0) + 1);
       const bytes = Buffer.concat(chunks);
+      // Longer than an Envoy waits before it reports on a request that goes on.
+      if (path === '/v1/slow') {
+        setTimeout(() => response.end('{}'), 14_000);
+        return;
+      }
       const ok = path !== '/v1/login' || bytes.includes('"right"');
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify({ ok, bytes: bytes.length }));

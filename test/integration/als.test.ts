@@ -68,7 +68,7 @@ describe('access logs of a real Envoy', () => {
       listen: `127.0.0.1:${alsPort}`,
       onRecord(record, stream) {
         ledger.stored();
-        completeness.seen({ node: record.source, prefix: stream.logName }, record.startedAtMs + record.durationMs);
+        completeness.seen({ node: record.source, prefix: stream.logName }, record.startedAtMs + record.durationMs, '');
         records.push(copyOf(record));
       },
       apiOf: () => 'shop/edge',
