@@ -331,3 +331,29 @@ it.each([
 ])('says %s', (reason, line) => {
   expect(collectRecords(createAutoReader(), line)).toMatchObject({ outcome: reason, records: [] });
 });
+
+it.each([
+  ['0.1e99', 'is longer than any request'],
+  ['-1', 'stands for a target that was not reached'],
+])('a time of %s of a load balancer %s and is unknown', (time) => {
+  const line = `https 2024-01-31T12:00:00.000000Z app/lb/1 203.0.113.9:2817 10.0.0.1:80 ${time} ${time} ${time} 200 200 3 57 "GET https://www.example.com:443/a HTTP/1.1" "curl/7" C T a "R"`;
+  expect(collectRecords(createLineReader('aws-alb'), line).records[0]).toMatchObject({
+    startedAtMs: noon,
+    durationMs: Number.NaN,
+  });
+});
+
+it('a negative duration of an OTLP record is unknown', () => {
+  const attributes = [
+    { key: 'http.request.method', value: { stringValue: 'GET' } },
+    { key: 'url.path', value: { stringValue: '/v1/orders/1' } },
+    { key: 'http.response.status_code', value: { intValue: '200' } },
+    { key: 'duration', value: { doubleValue: -1.5 } },
+  ];
+  const logRecords = [{ timeUnixNano: `${noon}000000`, attributes }];
+  const batch = JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] });
+  expect(collectRecords(createLineReader('json'), batch).records[0]).toMatchObject({
+    startedAtMs: noon,
+    durationMs: Number.NaN,
+  });
+});

@@ -53,11 +53,18 @@ export function completedAtMs(r: AccessRecord): number {
   return Number.isNaN(r.durationMs) ? r.startedAtMs : r.startedAtMs + r.durationMs;
 }
 
+/** Longer than any request: a number that was read wrongly, or is none. */
+const maxDurationMs = 31 * 86_400_000;
+
+/** The duration itself, or NaN when it cannot be one. */
+export function knownDuration(ms: number): number {
+  return ms >= 0 && ms <= maxDurationMs ? ms : Number.NaN;
+}
+
 /** Sets start and duration from a completion time. */
 export function setCompletedAt(r: AccessRecord, atMs: number, durationMs: number): void {
-  const known = durationMs >= 0;
-  r.startedAtMs = known ? atMs - durationMs : atMs;
-  r.durationMs = known ? durationMs : Number.NaN;
+  r.durationMs = knownDuration(durationMs);
+  r.startedAtMs = Number.isNaN(r.durationMs) ? atMs : atMs - durationMs;
 }
 
 export const noLoggedHeaders: ReadonlySet<string> = new Set();

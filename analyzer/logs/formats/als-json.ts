@@ -2,7 +2,7 @@
 import type { AccessRecord } from '../../ingest/access-record.ts';
 import { shapeHeaderSet } from '../../observation.ts';
 import { addressIn } from '../client-address.ts';
-import { completedAtMs, type ReadOutcome, type RecordSink } from '../log-format.ts';
+import { completedAtMs, knownDuration, type ReadOutcome, type RecordSink } from '../log-format.ts';
 import { parseDurationText, parseIsoTime } from '../log-time.ts';
 
 type Json = Record<string, unknown>;
@@ -39,9 +39,11 @@ function readEntry(entry: Json, sink: RecordSink): boolean {
 
   const r = sink.blank();
   r.startedAtMs = startedAtMs;
-  r.durationMs = parseDurationText(pick(common, 'duration', 'duration'));
+  r.durationMs = knownDuration(parseDurationText(pick(common, 'duration', 'duration')));
   if (Number.isNaN(r.durationMs)) {
-    r.durationMs = parseDurationText(pick(common, 'timeToLastDownstreamTxByte', 'time_to_last_downstream_tx_byte'));
+    r.durationMs = knownDuration(
+      parseDurationText(pick(common, 'timeToLastDownstreamTxByte', 'time_to_last_downstream_tx_byte')),
+    );
   }
   r.upstreamMs = parseDurationText(pick(common, 'timeToLastUpstreamRxByte', 'time_to_last_upstream_rx_byte'));
   r.finished = !unfinished.has(text(common, 'accessLogType', 'access_log_type'));

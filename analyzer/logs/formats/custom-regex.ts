@@ -1,6 +1,13 @@
 /** `--format regex:…`: one's own expression with named groups. */
 import { clientInForwarded } from '../client-address.ts';
-import { agentHeaders, completedAtMs, noLoggedHeaders, setCompletedAt, type UnitReader } from '../log-format.ts';
+import {
+  agentHeaders,
+  completedAtMs,
+  knownDuration,
+  noLoggedHeaders,
+  setCompletedAt,
+  type UnitReader,
+} from '../log-format.ts';
 import { parseDurationText, parseTime } from '../log-time.ts';
 import { applyRequestLine } from '../request-line.ts';
 import { numberIn } from '../split-fields.ts';
@@ -67,7 +74,7 @@ export function createRegexReader(source: string): UnitReader {
       if (g.start === undefined) setCompletedAt(r, at, duration);
       else {
         r.startedAtMs = at;
-        r.durationMs = duration;
+        r.durationMs = knownDuration(duration);
       }
       r.arrivedAtMs = completedAtMs(r);
       sink.commit();

@@ -3,7 +3,14 @@
  * the last byte went down.
  */
 import { addressIn, clientInForwarded } from '../client-address.ts';
-import { agentHeaders, completedAtMs, type ReadOutcome, type RecordSink, type UnitReader } from '../log-format.ts';
+import {
+  agentHeaders,
+  completedAtMs,
+  knownDuration,
+  type ReadOutcome,
+  type RecordSink,
+  type UnitReader,
+} from '../log-format.ts';
 import { parseIsoTime } from '../log-time.ts';
 import { applyRequestLine } from '../request-line.ts';
 import { numberIn, quoteEnd, splitFields, unquote } from '../split-fields.ts';
@@ -40,7 +47,7 @@ function readEnvoyLine(line: string, sink: RecordSink): ReadOutcome {
   if (istio) r.responseCodeDetails = unquote(f[2]);
   r.requestBytes = numberIn(f[at]);
   r.responseBytes = numberIn(f[at + 1]);
-  r.durationMs = numberIn(f[at + 2]);
+  r.durationMs = knownDuration(numberIn(f[at + 2]));
   r.upstreamMs = numberIn(f[at + 3]);
   r.remoteAddress = clientInForwarded(unquote(f[at + 4]));
   r.userAgent = unquote(f[at + 5]);

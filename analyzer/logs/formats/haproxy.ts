@@ -3,7 +3,14 @@
  * arrive, without a zone (read as UTC); the last timer is the whole time until the end of the response.
  */
 import { addressIn } from '../client-address.ts';
-import { completedAtMs, noLoggedHeaders, type ReadOutcome, type RecordSink, type UnitReader } from '../log-format.ts';
+import {
+  completedAtMs,
+  knownDuration,
+  noLoggedHeaders,
+  type ReadOutcome,
+  type RecordSink,
+  type UnitReader,
+} from '../log-format.ts';
 import { parseClfTime } from '../log-time.ts';
 import { applyRequestLine } from '../request-line.ts';
 import { numberIn } from '../split-fields.ts';
@@ -43,7 +50,7 @@ function readHaproxyLine(line: string, sink: RecordSink): ReadOutcome {
   r.upstreamCluster = backend;
   // A leading + marks a log written before the response was complete (`option logasap`).
   const total = t.at(-1) ?? '';
-  r.durationMs = numberIn(total.startsWith('+') ? total.slice(1) : total);
+  r.durationMs = knownDuration(numberIn(total.startsWith('+') ? total.slice(1) : total));
   r.upstreamMs = numberIn(t[3]);
   applyRequestLine(r, line.slice(quote + 2, end > quote + 2 ? end : line.length));
   applyCaptured(r, line.slice(close, quote));

@@ -4,7 +4,7 @@
  * without a time cannot be placed and are rejected.
  */
 import { flowMetadataSide } from '../flow-fields.ts';
-import { completedAtMs, type ReadOutcome, type RecordSink, type UnitReader } from '../log-format.ts';
+import { completedAtMs, knownDuration, type ReadOutcome, type RecordSink, type UnitReader } from '../log-format.ts';
 import { parseTime } from '../log-time.ts';
 import { splitTarget } from './aws-alb.ts';
 
@@ -35,7 +35,7 @@ function readHarEntry(entry: Json, sink: RecordSink): ReadOutcome {
 
   const r = sink.blank();
   r.startedAtMs = startedAtMs;
-  r.durationMs = positive(entry.time);
+  r.durationMs = knownDuration(positive(entry.time));
   r.upstreamMs = positive(timings.wait);
   r.method = typeof request.method === 'string' ? request.method.toUpperCase() : '';
   r.path = request.url;

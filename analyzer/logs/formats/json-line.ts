@@ -7,7 +7,14 @@
  */
 import type { AccessRecord } from '../../ingest/access-record.ts';
 import { addressIn, clientInForwarded, isInternal } from '../client-address.ts';
-import { completedAtMs, type ReadOutcome, type RecordSink, setCompletedAt, type UnitReader } from '../log-format.ts';
+import {
+  completedAtMs,
+  knownDuration,
+  type ReadOutcome,
+  type RecordSink,
+  setCompletedAt,
+  type UnitReader,
+} from '../log-format.ts';
 import { parseDurationText, parseTime } from '../log-time.ts';
 import { applyRequestLine } from '../request-line.ts';
 import { readAlsMessage } from './als-json.ts';
@@ -91,7 +98,7 @@ function readRow(row: Row, sink: RecordSink, headerSets: Map<string, ReadonlySet
   if (Number.isNaN(start)) setCompletedAt(r, at, duration);
   else {
     r.startedAtMs = at;
-    r.durationMs = duration;
+    r.durationMs = knownDuration(duration);
   }
   r.upstreamMs = firstOf(parseDurationText(listHead(v[Column.upstreamSeconds])), number(v[Column.upstreamMs]));
   r.requestBytes = number(v[Column.requestBytes]);
