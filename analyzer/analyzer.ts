@@ -12,7 +12,7 @@ import {
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { Bucket } from '@picket/proto/subjects.ts';
 import type { Bus } from '@picket/runtime/bus/bus.ts';
-import type { Clock } from '@picket/runtime/clock.ts';
+import type { SteadyClock } from '@picket/runtime/clock.ts';
 import type { Ledger } from '@picket/runtime/ledger.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import { type AnalysisOutcome, createAnalysis, type Disposition } from './analysis.ts';
@@ -61,7 +61,7 @@ export interface AnalyzerOptions {
   bus: Bus;
   publisher: Publisher;
   ledger: Ledger;
-  clock: Clock;
+  clock: SteadyClock;
   log: Logger;
   metrics: AnalyzerMetrics;
   /** Seen by expected requests of an API, where Envoy's own counters tell; undefined = unknown. */
@@ -252,6 +252,8 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   });
 
   lastTickAt = restored.at;
+  // Ticks go on from there though the wall clock may have been set back meanwhile.
+  clock.notBefore(restored.at);
   intake.closed(lastTickAt);
   storedOpen = restored.open;
   const onPolicy = (policy: CompiledPolicy | undefined, api: string): void => {

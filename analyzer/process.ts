@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { kindResources } from '@picket/crds/resources.ts';
 import { openNats } from '@picket/runtime/bus/open-nats.ts';
-import { systemClock } from '@picket/runtime/clock.ts';
+import { createSteadyClock, systemClock } from '@picket/runtime/clock.ts';
 import { formatListenAddress, type SettingValues } from '@picket/runtime/config.ts';
 import { PicketError } from '@picket/runtime/errors.ts';
 import { startHealth } from '@picket/runtime/health.ts';
@@ -26,7 +26,7 @@ export async function runAnalyzer(
   host: Host,
   signal: AbortSignal,
 ): Promise<void> {
-  const clock = systemClock;
+  const clock = createSteadyClock(systemClock);
   const random = (): number => host.random();
   const log = createLogger({
     level: settings.logLevel,

@@ -82,7 +82,8 @@ export interface AlsServer {
 interface OpenStream {
   info: AlsStreamInfo;
   source: string;
-  closeAtMs: number;
+  /** By the monotonic clock: a step of the other one must not end all streams at once. */
+  closeAtElapsedMs: number;
   end(reason: StreamEnd): void;
 }
 
@@ -183,7 +184,7 @@ export async function startAlsServer(options: AlsServerOptions): Promise<AlsServ
     const stream: OpenStream = {
       info,
       source: peer,
-      closeAtMs: now + maxStreamAgeMs * (0.8 + 0.4 * options.random()),
+      closeAtElapsedMs: clock.elapsed() + maxStreamAgeMs * (0.8 + 0.4 * options.random()),
       end(reason) {
         if (ended) return;
         ended = true;
@@ -225,7 +226,7 @@ export async function startAlsServer(options: AlsServerOptions): Promise<AlsServ
       ledger.dropped('receive', 'buffer_full', entries);
     }
     // Right after a message the least is in flight: Envoy has just emptied its buffer.
-    if (now >= stream.closeAtMs) stream.end('age');
+    if (clock.elapsed() >= stream.closeAtElapsedMs) stream.end('age');
   }
 }
 

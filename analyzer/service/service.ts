@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Bus } from '@picket/runtime/bus/bus.ts';
-import type { Clock } from '@picket/runtime/clock.ts';
+import type { SteadyClock } from '@picket/runtime/clock.ts';
 import type { TlsFiles } from '@picket/runtime/grpc/server-credentials.ts';
 import type { Ledger } from '@picket/runtime/ledger.ts';
 import type { Logger } from '@picket/runtime/log.ts';
@@ -31,7 +31,7 @@ export interface ServiceOptions {
   bus: Bus;
   ledger: Ledger;
   metrics: AnalyzerMetrics;
-  clock: Clock;
+  clock: SteadyClock;
   log: Logger;
   /** 0 ≤ x < 1; spreads reconnects, decides nothing. */
   random(): number;

@@ -15,7 +15,7 @@ import { ingressStatPrefix, maxFlowBodyBytes } from '@picket/operator/envoy/rend
 import { type Operator, startOperator } from '@picket/operator/operator.ts';
 import { createMemoryBus } from '@picket/runtime/bus/memory-bus.ts';
 import { openNats } from '@picket/runtime/bus/open-nats.ts';
-import { systemClock } from '@picket/runtime/clock.ts';
+import { createSteadyClock, systemClock } from '@picket/runtime/clock.ts';
 import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
 import type { TlsFiles } from '@picket/runtime/grpc/server-credentials.ts';
 import type { Host } from '@picket/runtime/host.ts';
@@ -78,7 +78,7 @@ async function compose(
   log: Logger,
   onClose: (close: () => Promise<void> | void) => void,
 ): Promise<Analyzer> {
-  const clock = systemClock;
+  const clock = createSteadyClock(systemClock);
   await requireFolder(options.manifests);
   const tls = tlsFiles(options);
   requireListenPair(options);

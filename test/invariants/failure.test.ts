@@ -1,5 +1,6 @@
 /** A tick that fails leaves half of it in the state: nothing may go on from there. */
 import { afterEach, expect, it } from 'vitest';
+import { createSteadyClock } from '@picket/runtime/clock.ts';
 import type { Checkpoints } from '@picket/analyzer/replay/checkpoint.ts';
 import { entry, openAlsStream } from '../support/als-client.ts';
 import { type AnalyzerStage, startAnalyzerStage } from '../support/analyzer-stage.ts';
@@ -48,7 +49,7 @@ it('ends the analysis and writes no checkpoint', async () => {
 
 it('says so when a tick does not end', async () => {
   let ahead = 0;
-  const clock = { now: () => Date.now(), elapsed: () => performance.now() + ahead };
+  const clock = createSteadyClock({ now: () => Date.now() + ahead, elapsed: () => performance.now() + ahead });
   stage = await startAnalyzerStage({}, { clock });
   const stream = openAlsStream(stage.alsPort);
   const send = (): unknown => stream.send([entry({ at: Date.now(), address: '203.0.113.1', path: '/v1/products/1' })]);

@@ -18,6 +18,8 @@ export interface AlsClient {
   sendBytes(bytes: Uint8Array): Promise<boolean>;
   /** Half-closes the stream and waits for the server's end of it. */
   close(): Promise<void>;
+  /** Drops the connection in the middle of whatever is under way. */
+  cut(): void;
 }
 
 const Client = makeGenericClientConstructor(accessLogService, 'AccessLogService');
@@ -59,6 +61,11 @@ export function openAlsStream(port: number, nodeId = 'test-envoy'): AlsClient {
     async close() {
       if (!broken) call.end();
       await ended;
+      client.close();
+    },
+    cut() {
+      broken = true;
+      call.cancel();
       client.close();
     },
   };

@@ -16,7 +16,7 @@ import { objectSchemas } from '@picket/crds/validate.ts';
 import { CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { Bucket, parseApiName, policyKey } from '@picket/proto/subjects.ts';
 import { createMemoryBus } from '@picket/runtime/bus/memory-bus.ts';
-import { systemClock } from '@picket/runtime/clock.ts';
+import { createSteadyClock, systemClock } from '@picket/runtime/clock.ts';
 import { createLedger, type LedgerSnapshot } from '@picket/runtime/ledger.ts';
 import { silentLogger } from '@picket/runtime/log.ts';
 import { openFolderStore } from '@picket/runtime/objects/folder-store.ts';
@@ -30,6 +30,8 @@ export interface AnalyzerStage {
   double: ClickHouseDouble;
   writer: StoreWriter;
   ledger(): LedgerSnapshot;
+  /** Open access log streams. */
+  streams(): number;
   close(): Promise<void>;
 }
 
@@ -37,6 +39,7 @@ export async function startAnalyzerStage(
   writerOptions: Partial<StoreWriterOptions> = {},
   analyzerOptions: Partial<AnalyzerOptions> = {},
 ): Promise<AnalyzerStage> {
+  const clock = analyzerOptions.clock ?? createSteadyClock(systemClock);
   const closing: (() => Promise<void> | void)[] = [];
   const folder = await mkdtemp(join(tmpdir(), 'picket-stage-'));
   closing.push(() => rm(folder, { recursive: true, force: true }));
@@ -46,7 +49,7 @@ export async function startAnalyzerStage(
     folder: manifests,
     stateFile: join(folder, 'objects.json'),
     schemas: objectSchemas,
-    clock: systemClock,
+    clock,
     logger: silentLogger,
   });
   closing.push(() => objects.close());
@@ -64,7 +67,7 @@ export async function startAnalyzerStage(
   const writer = createStoreWriter({
     store,
     ledger,
-    clock: systemClock,
+    clock,
     log: { info() {}, warn() {}, error() {} },
     runId: 'stage',
     storedUpTo: 0,
@@ -81,9 +84,9 @@ export async function startAnalyzerStage(
     checkpoints: createCheckpoints(join(folder, 'checkpoints'), '24'),
     checkpointIntervalMs: 30_000,
     bus,
-    publisher: createPublisher({ objects, bus, clock: systemClock, ledger, log: silentLogger }),
+    publisher: createPublisher({ objects, bus, clock, ledger, log: silentLogger }),
     ledger,
-    clock: systemClock,
+    clock,
     log: silentLogger,
     metrics: { tickTook() {}, finding() {}, decision() {} },
     completeness: () => undefined,
@@ -96,7 +99,7 @@ export async function startAnalyzerStage(
     onRecord: (record) => analyzer.onRecord(record),
     apiOf: (record) => analyzer.apiOf(record),
     ledger,
-    clock: systemClock,
+    clock,
     random: () => 0.5,
   });
   closing.push(() => als.close());
@@ -106,6 +109,7 @@ export async function startAnalyzerStage(
     double,
     writer,
     ledger: () => ledger.snapshot(),
+    streams: () => als.streams().length,
     async close() {
       for (const close of closing.reverse()) await close();
     },

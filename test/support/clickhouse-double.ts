@@ -2,8 +2,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** `full` and `failing` answer as ClickHouse does; `hanging` never answers; `slow` takes a second. */
-export type StoreMood = 'well' | 'slow' | 'hanging' | 'full' | 'failing';
+/** `full` and `failing` answer as ClickHouse does; `hanging` never answers; `slow` takes a second; `gone` hangs up. */
+export type StoreMood = 'well' | 'slow' | 'hanging' | 'full' | 'failing' | 'gone';
 
 export interface ClickHouseDouble {
   url: string;
@@ -36,6 +36,7 @@ export async function startClickHouseDouble(): Promise<ClickHouseDouble> {
         answer(200, '');
       };
       if (double.mood === 'well') take();
+      else if (double.mood === 'gone') request.socket.destroy();
       else if (double.mood === 'slow') setTimeout(take, 1000);
       else if (double.mood === 'full')
         answer(500, 'Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)', 243);
