@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, (quick: boolean) => Promise<object>>> = {
   logs: async (quick) => (await import('./logs.ts')).runLogsBench(quick ? 100_000 : 1_000_000),
   analyze: async (quick) =>
     (await import('./analyze.ts')).runAnalyzeBench(() => performance.now(), quick ? 100_000 : 1_000_000),
+  enforcement: async (quick) => (await import('./enforcement.ts')).runEnforcement(quick),
   cost: async (quick) => (await import('./cost.ts')).runCost(quick),
   'cost-parts': async (quick) => (await import('./cost.ts')).runCostParts(quick),
 };

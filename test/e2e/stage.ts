@@ -191,7 +191,7 @@ export function caller(
  * An attacker's client. Each address has a program and headers of its own: attackers who look alike would be met as one
  * campaign, and a test could not tell whose decision it sees.
  */
-function attacker(port: number, address: string): Caller {
+export function attacker(port: number, address: string): Caller {
   let mixed = 0;
   for (const byte of Buffer.from(address)) mixed = Math.imul(mixed ^ byte, 0x01000193) >>> 0;
   const names = shapeHeaders.filter((name, i) => mixed & (1 << i) && !reserved.has(name));
