@@ -12,9 +12,10 @@ import {
 import type { CoordinatorOutput, DecisionChange } from './decide/coordinator-output.ts';
 import { type Coordinator, type CoordinatorState, createCoordinator } from './decide/coordinator.ts';
 import type { MatchRecord, MatchValues } from './decide/match.ts';
+import { limitsOf } from './decide/safety.ts';
 import { type ClosedTick, createEngine, type Engine, type EngineState } from './engine/engine.ts';
 import type { Sighting } from './engine/sighting.ts';
-import { STRIDE } from './observation.ts';
+import { F, type ObservationBatch, STRIDE } from './observation.ts';
 import { hex16 } from './profile/hash.ts';
 import { apiIdOf } from './operations/template.ts';
 import { detectorIds, type Finding, type Verdict } from './verdict.ts';
@@ -89,6 +90,10 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
   /** Adopted before their API was known. */
   let orphans: Decision[] = [];
 
+  const keep = (policy: CompiledPolicy): void => {
+    policies.set(policy.api, policy);
+    engine.standsAfter(apiIdOf(policy.api).lo, limitsOf(policy.behavior?.safety).minBaselineMs);
+  };
   const enter = (policy: CompiledPolicy): Coordinator => {
     const coordinator = createCoordinator({
       policy,
@@ -96,7 +101,7 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
       requestIdOf: (seq) => requestIds[seq & (rememberedIds - 1)] ?? '',
     });
     coordinator.recalling(recalling);
-    policies.set(policy.api, policy);
+    keep(policy);
     coordinators.set(policy.api, coordinator);
     apiNames.set(apiIdOf(policy.api).lo, policy.api);
     return coordinator;
@@ -105,7 +110,7 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
   const apply = (input: AnalysisInput, at: number, outcome: AnalysisOutcome): void => {
     if (input.kind === 'policy') {
       const { api } = input.policy;
-      policies.set(api, input.policy);
+      keep(input.policy);
       const known = coordinators.get(api);
       if (known) {
         add(outcome, known.setPolicy(input.policy, at));
@@ -143,15 +148,20 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
       }
   };
 
+  /** Shows each coordinator its observations of a tick, in order. */
+  const see = ({ u32, f64, length }: ObservationBatch): void => {
+    for (let base = 0; base < length * STRIDE; base += STRIDE)
+      coordinators.get(apiNames.get(u32[base + F.api] as number) ?? '')?.see(u32, f64, base);
+  };
+
   const sampleIds = (states: readonly CoordinatorState[]): [number, string][] => {
     const ids = new Map<number, string>();
     for (const { suspects } of states)
-      for (const [, risk] of suspects.risks)
-        for (const { finding } of risk.findings.values())
-          for (const seq of finding.sampleSeqs) {
-            const id = engine.lastSeq - seq < rememberedIds ? requestIds[seq & (rememberedIds - 1)] : '';
-            if (id) ids.set(seq, id);
-          }
+      for (const [, { findings, kin }] of suspects.risks)
+        for (const seq of [...[...findings.values()].flatMap((f) => f.finding.sampleSeqs), ...kin.map((k) => k.seq)]) {
+          const id = engine.lastSeq - seq < rememberedIds ? requestIds[seq & (rememberedIds - 1)] : '';
+          if (id) ids.set(seq, id);
+        }
     return [...ids];
   };
 
@@ -173,7 +183,9 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
     idle: (at) => inputs.length === 0 && engine.idle(at),
     closeTick: (at) => engine.closeTick(at),
     async run(closed) {
-      const ran = await engine.run(closed);
+      const running = engine.run(closed);
+      see(closed.batch);
+      const ran = await running;
       const outcome: AnalysisOutcome = {
         tick: ran.tick,
         at: ran.at,
@@ -194,7 +206,8 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
         coordinators.get(apiNames.get(api) ?? '')?.shared(hex16(lo, hi), sharedBy);
       for (const [hash, name] of apiNames) {
         const sightings = byApi.get(hash);
-        if (!sightings && !ran.merged) continue;
+        const coordinator = coordinators.get(name) as Coordinator;
+        if (!sightings && !ran.merged && !coordinator.hasNews()) continue;
         const view = {
           tick: ran.tick,
           at: ran.at,
@@ -202,7 +215,7 @@ export function createAnalysis(options: { workers: number; valuesOf(api: string)
           standing: ran.standing?.get(hash),
           reconsider: ran.merged,
         };
-        add(outcome, (coordinators.get(name) as Coordinator).take(view, sightings ?? []));
+        add(outcome, coordinator.take(view, sightings ?? []));
       }
       inputs = [];
       for (const input of outcome.inputs) apply(input, ran.at, outcome);

@@ -93,6 +93,8 @@ export const Flag = {
   hasCookie: 1 << 15,
   /** `F.object` follows from the shape of the operation, no object rule named it. */
   objectInferred: 1 << 16,
+  /** The token is one that this login handed out. */
+  tokenIssued: 1 << 17,
 } as const;
 
 /** The eight high bits of `F.flags`: weight of the reputation lists that name a principal of the request, 255 = 1. */

@@ -44,7 +44,7 @@ export interface Finding {
 }
 
 export interface Contribution {
-  /** Detector id, "corroboration", "criticality", "outcome", "reputation", "standing" or "decay". */
+  /** Detector id, "corroboration", "criticality", "outcome", "reputation", or "inherited from" and a verdict's name. */
   source: string;
   /** Points of the score; contributions add up to it within rounding. */
   points: number;
@@ -75,6 +75,8 @@ export interface Verdict {
   findings: Finding[];
   /** Share and precision of a campaign's traits. */
   campaign?: { traits: CampaignTrait[]; precision: number; addresses: number; accounts: number };
+  /** Name of the verdict on the principal that the score is inherited from, where it is. */
+  inheritsFrom?: string;
   requestIds: string[];
   benignIf: string;
   /** `enforceable` false: why no decision could be made. */

@@ -15,6 +15,8 @@ import { chooseCampaigns, type CampaignCandidate } from './campaign.ts';
 import { type CoordinatorOutput, emptyOutput } from './coordinator-output.ts';
 import { maxBystanders } from './decision.ts';
 import { createEnforcer, type EnforcerState } from './enforcer.ts';
+import { IdentityLinks, type IdentityLinksState } from './identity-links.ts';
+import { createKinship } from './kinship.ts';
 import { createMatchAnswers } from './match-answers.ts';
 import type { MatchRecord, MatchValues } from './match.ts';
 import { limitsOf } from './safety.ts';
@@ -34,6 +36,7 @@ export interface Lesson {
 export interface CoordinatorState {
   suspects: SuspectsState;
   enforcer: EnforcerState;
+  links: IdentityLinksState;
   candidates: [string, CampaignCandidate][];
   standing: Standing | undefined;
   tick: number;
@@ -55,6 +58,10 @@ export interface Coordinator {
   recalling(on: boolean): void;
   /** The API is gone: lifts what is in force. */
   retire(): CoordinatorOutput;
+  /** An observation of the tick that comes next: which identities belong together. */
+  see(u32: Uint32Array, f64: Float64Array, base: number): void;
+  /** Observations showed what `take` should look at, whether or not anything was sighted. */
+  hasNews(): boolean;
   /** Takes one tick's sightings of this API; call it with none to let time pass. */
   take(tick: TickView, sightings: readonly Sighting[]): CoordinatorOutput;
   review(verdict: string, disposition: 'TruePositive' | 'FalsePositive' | 'BenignTrigger', at: number): ReviewOutcome;
@@ -105,14 +112,18 @@ export function createCoordinator(options: {
   const suspects = createSuspects(situation);
   const answers = createMatchAnswers(situation, options.values);
   const enforcer = createEnforcer(situation, suspects, answers);
+  const links = new IdentityLinks();
+  const kinship = createKinship(situation, suspects, links);
   let candidates = new Map<string, CampaignCandidate>();
 
-  const verdictAt = (risk: Risk, at: number): Verdict => verdictOf(risk, situation, at, options.requestIdOf);
+  const verdictAt = (risk: Risk, at: number): Verdict =>
+    verdictOf(risk, situation, at, (earned) => kinship.inherited(risk, earned, at), options.requestIdOf);
 
   const rescore = (risk: Risk, at: number): void => {
-    const { score } = scoreOf(evidenceOf(risk, at), scoreContextOf(situation, risk));
-    risk.level = levelOf(score, risk.level);
-    risk.score = score;
+    risk.earned = scoreOf(evidenceOf(risk, at), scoreContextOf(situation, risk)).score;
+    risk.inherits = kinship.inherited(risk, risk.earned, at);
+    risk.score = risk.inherits?.score ?? risk.earned;
+    risk.level = levelOf(risk.score, risk.level);
   };
 
   const judge = (key: string, risk: Risk, at: number, output: CoordinatorOutput): void => {
@@ -140,6 +151,14 @@ export function createCoordinator(options: {
     output.verdicts.push(verdictAt(risk, at));
   };
 
+  /** What is in force on those who inherit from `key` falls with it, unless their own evidence earns it. */
+  const disinherit = (key: string, reason: string, at: number, output: CoordinatorOutput): void => {
+    for (const [heir, risk] of kinship.heirsOf(key)) {
+      if (risk.inherits?.from === key) enforcer.lift(heir, risk, reason, output);
+      judge(heir, risk, at, output);
+    }
+  };
+
   return {
     setPolicy(next, at) {
       situation.policy = next;
@@ -158,6 +177,7 @@ export function createCoordinator(options: {
       // Until its next request, which says by itself whether the exemption still holds.
       risk.exempt = true;
       judge(key, risk, at, output);
+      disinherit(key, 'what it inherited from is exempt', at, output);
       return output;
     },
     adopt(decision) {
@@ -180,6 +200,8 @@ export function createCoordinator(options: {
     recall: (record) => answers.recall(record),
     recalling: (on) => answers.recalling(on),
     retire: () => enforcer.liftAll('the API is no longer protected'),
+    see: (u32, f64, base) => links.read(u32, f64, base),
+    hasNews: () => links.hasBirths,
     take(view, sightings) {
       situation.tick = view.tick;
       situation.at = view.at;
@@ -202,6 +224,10 @@ export function createCoordinator(options: {
       for (const campaign of chooseCampaigns(candidates, shared, view.at, alertOf(situation), maxStanding))
         touch(campaign, suspects.tuned(campaign) as number);
       judgeAll([...touched], view.at, output);
+      // After those it inherits from: a decision on an heir ends with theirs.
+      const heirs = kinship.relate(touched, view.at);
+      for (const [key, risk] of heirs) touched.set(key, risk);
+      judgeAll(heirs, view.at, output);
       if (view.reconsider)
         for (const [key, risk] of suspects.entries()) {
           if (!touched.has(key)) judge(key, risk, view.at, output);
@@ -239,6 +265,8 @@ export function createCoordinator(options: {
         }
         risk.told = { ...risk.told, score: -10 };
         judge(key, risk, at, output);
+        if (disposition !== 'TruePositive')
+          disinherit(key, `what it inherited from was reviewed as ${disposition}`, at, output);
         return { found: true, output, lessons };
       }
       return { found: false, output, lessons };
@@ -265,6 +293,7 @@ export function createCoordinator(options: {
     save: () => ({
       suspects: suspects.save(),
       enforcer: enforcer.save(),
+      links: links.save(),
       candidates: [...candidates],
       standing: situation.standing,
       tick: situation.tick,
@@ -273,6 +302,7 @@ export function createCoordinator(options: {
     load(state) {
       suspects.load(state.suspects);
       enforcer.load(state.enforcer);
+      links.load(state.links);
       candidates = new Map(state.candidates);
       situation.standing = state.standing;
       situation.tick = state.tick;

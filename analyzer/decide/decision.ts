@@ -59,7 +59,7 @@ export type HoldReason =
 
 const defaultActOn = [PrincipalKind.USER, PrincipalKind.APP, PrincipalKind.ADDRESS, PrincipalKind.CAMPAIGN];
 /** Share of a campaign's traffic that must be attack before it is denied or throttled. */
-const precision = { deny: 0.8, throttle: 0.5 } as const;
+export const precision = { deny: 0.8, throttle: 0.5 } as const;
 const maxDoublings = 12;
 
 export function decideAction(inputs: DecisionInputs): DecisionAnswer {

@@ -4,6 +4,7 @@ import { type Decision, DecisionSchema } from '@picket/proto/gen/picket/decision
 import { Action, Level, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { hex16, mixed, mixKey } from '../profile/hash.ts';
 import type { Risk } from '../score/risk.ts';
+import { levelOf } from '../score/score.ts';
 import type { CampaignTrait, DecisionSummary } from '../verdict.ts';
 import { type CoordinatorOutput, type DecisionChange, type DecisionEvent, emptyOutput } from './coordinator-output.ts';
 import { type DecisionAnswer, decideAction, type HoldReason } from './decision.ts';
@@ -76,6 +77,7 @@ export function createEnforcer(situation: Situation, suspects: Suspects, answers
     }
     if (!previous && !makeRoom(key, risk, at, output)) return;
     const decidedAt = Math.round(Math.max(at, risk.lastSeen));
+    const expiresAt = Math.min(decidedAt + answer.forMs, borrowedUntil(risk));
     mixKey(
       Number.parseInt(risk.pseudonym.slice(8), 16),
       Number.parseInt(risk.pseudonym.slice(0, 8), 16),
@@ -99,11 +101,12 @@ export function createEnforcer(situation: Situation, suspects: Suspects, answers
       throttleRequestsPerMinute: answer.response.throttleRequestsPerMinute || 30,
       match: match.match,
       decidedAtMs: BigInt(event === 'extended' && previous ? Number(previous.decidedAtMs) : decidedAt),
-      expiresAtMs: BigInt(decidedAt + answer.forMs),
+      expiresAtMs: BigInt(expiresAt),
       evidenceCompleteAtMs: BigInt(Math.round(risk.lastSeen)),
     });
     inForce.set(key, decision, weightOf(risk));
     risk.held = { reason: '', message: '' };
+    risk.earnedThen = risk.earned;
     risk.decision = summaryOf(decision);
     risk.told = { ...risk.told, score: -10 };
     output.decisions.push({ event, decision, reason: `${Level[risk.level]} at ${risk.score.toFixed(0)}` });
@@ -261,6 +264,7 @@ export function createEnforcer(situation: Situation, suspects: Suspects, answers
         follow(key, risk, answer, at, current, output);
         return;
       }
+      if (borrowedUntil(risk) <= at) return;
       // Decay alone must not bring an expired one back.
       if (at - risk.lastSeen > freshMs || Math.round(risk.lastSeen) <= risk.actedThrough) return;
       decide(key, risk, answer, at, 'decided', undefined, output);
@@ -299,6 +303,12 @@ export function createEnforcer(situation: Situation, suspects: Suspects, answers
       easedUntil = state.easedUntil;
     },
   };
+}
+
+/** End of the decision that a risk inherits its level from; Infinity where its own evidence earns it. */
+function borrowedUntil({ inherits, earned, level }: Risk): number {
+  if (!inherits || levelOf(earned, Level.NONE) >= level) return Number.POSITIVE_INFINITY;
+  return inherits.until ?? Number.POSITIVE_INFINITY;
 }
 
 function summaryOf(decision: Decision): DecisionSummary {

@@ -19,7 +19,12 @@ export interface MatchAnswers {
   recalling(on: boolean): void;
 }
 
-const loginDetectors = new Set<DetectorId>(['bruteForce', 'credentialStuffing', 'distributedStuffing']);
+/** What they find is abuse of logins. */
+export const loginDetectors: ReadonlySet<DetectorId> = new Set<DetectorId>([
+  'bruteForce',
+  'credentialStuffing',
+  'distributedStuffing',
+]);
 
 export function createMatchAnswers(situation: Situation, values: MatchValues): MatchAnswers {
   const recalled = new Map<string, MatchStatement>();

@@ -5,6 +5,7 @@ import type { Sighting } from '../engine/sighting.ts';
 import { hex16 } from '../profile/hash.ts';
 import { addFinding, createRisk, type Risk } from '../score/risk.ts';
 import type { CampaignTrait, Finding } from '../verdict.ts';
+import { placeIn } from './identity-links.ts';
 import { limitsOf } from './safety.ts';
 import { alertOf, type Situation } from './situation.ts';
 
@@ -37,6 +38,7 @@ export interface Suspects {
 
 const maxRisks = 5000;
 const maxSharedAddresses = 50_000;
+const maxPlaces = 8;
 
 /** Key of a principal's risk and of its decision. */
 export function riskKey(kind: PrincipalKind, pseudonym: string): string {
@@ -138,6 +140,8 @@ export function createSuspects(situation: Situation): Suspects {
       risk.exempt = risk.kind !== PrincipalKind.CAMPAIGN && sighting.exempt;
       risk.reputation = sighting.reputation;
       if (sighting.traits.length > 0) risk.shows = sighting.traits;
+      const place = placeIn(sighting.traits);
+      if (place !== undefined && !risk.places.includes(place)) risk.places = [...risk.places, place].slice(-maxPlaces);
       if (sighting.campaign) risk.campaign = sighting.campaign;
       return { key, risk, finding };
     },

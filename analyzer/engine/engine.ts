@@ -86,6 +86,8 @@ export interface Engine {
   run(closed: ClosedTick): Promise<TickOutcome>;
   /** A person said that this surprise was normal: it joins the population at the next merge. A negative weight takes it back. */
   teach(api: number, detector: number, kind: number, surprise: number, weight: number): void;
+  /** Principals of the API count as standing once they have been known so long. Belongs to the policy, not to the state. */
+  standsAfter(api: number, ageMs: number): void;
   readonly lastSeq: number;
   readonly tick: number;
   snapshot(): Snapshot;
@@ -102,6 +104,7 @@ export function createEngine(options: { workers: number }): Engine {
   const population = new Population();
   const spare: ObservationBatch[] = [];
   const spareLists: UpdateList[][] = [];
+  const ages = new Map<number, number>();
   let lessons: Lesson[] = [];
   let batch = new ObservationBatch(512, shared);
   let lists = freshLists();
@@ -171,6 +174,7 @@ export function createEngine(options: { workers: number }): Engine {
         at: closed.at,
         drain,
         sweep,
+        ages,
       };
       const result = await hosts.run(job);
       const sightings = take(result);
@@ -202,6 +206,7 @@ export function createEngine(options: { workers: number }): Engine {
     teach(api, detector, kind, surprise, weight) {
       lessons.push({ api, cell: cellOf(detector, kind), surprise, weight });
     },
+    standsAfter: (api, ageMs) => void ages.set(api, ageMs),
     snapshot: () => population.snapshot,
     usage: () => hosts.usage(),
     async save() {

@@ -27,6 +27,8 @@ export interface Job {
   /** The population is merged after this tick; `sweep` also closes windows. */
   drain: boolean;
   sweep: boolean;
+  /** After how long, in ms, a principal of an API counts as standing. */
+  ages: ReadonlyMap<number, number>;
 }
 
 export interface JobResult {
@@ -52,7 +54,7 @@ export class PartitionHost {
     }
     if (job.drain)
       for (const [index, partition] of this.#partitions) {
-        const drained = partition.drain(job.at, job.sweep, job.snapshot);
+        const drained = partition.drain(job.at, job.sweep, job.snapshot, job.ages);
         if (drained.partials.size > 0 || drained.standing) result.drained.push({ partition: index, ...drained });
       }
     return result;

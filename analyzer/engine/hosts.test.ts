@@ -14,6 +14,7 @@ it('refuses work once a worker thread has died, at once and every time', async (
     at: 250,
     drain: false,
     sweep: false,
+    ages: new Map(),
   };
   await expect(hosts.run(job)).rejects.toThrow(TypeError);
   await expect(hosts.run({ ...job, work: [] })).rejects.toThrow(TypeError);

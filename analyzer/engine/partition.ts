@@ -165,8 +165,12 @@ export class Partition {
     return this.#output;
   }
 
-  /** Hands over what was learned since the last call, to be merged before the next; with `sweep` also closes the windows that ended. */
-  drain(now: number, sweep: boolean, snapshot: Snapshot): Drained {
+  /**
+   * Hands over what was learned since the last call, to be merged before the next; with `sweep` also closes the windows that ended.
+   *
+   * @param ages after how long a principal stands, by API
+   */
+  drain(now: number, sweep: boolean, snapshot: Snapshot, ages: ReadonlyMap<number, number>): Drained {
     this.#snapshot = snapshot;
     const tables = this.#tables;
     if (sweep) for (let i = 0; i < tables.length; i++) (tables[i] as WindowTable).sweep(now);
@@ -177,7 +181,7 @@ export class Partition {
     }
     this.#drained = [...partials.values()];
     if (partials.size > 0) this.#partials = new Map();
-    return { partials, standing: sweep ? this.#principals.standing(now) : undefined };
+    return { partials, standing: sweep ? this.#principals.standing(now, ages) : undefined };
   }
 
   /** Bytes of state, and keys that were turned away or lost their place. */

@@ -21,8 +21,8 @@ export interface ApiContext {
   objects: ObjectFinder;
   standing: Standing;
   extractors: readonly PrincipalExtractor[];
-  /** Cookie of the session rule; "" when sessions come otherwise. */
-  sessionCookie: string;
+  /** Sessions and tokens that come in cookies: a login's answer sets them. */
+  issued: readonly PrincipalExtractor[];
 }
 
 export interface CompileWarnings {
@@ -60,6 +60,8 @@ export function compileApiContext(
     objects: createObjectFinder(policy.objects, id, pseudonyms.key(ValueKind.Object)),
     standing: compileStanding(policy, pseudonyms, (text) => warnings.invalidCidr(policy.api, text)),
     extractors,
-    sessionCookie: extractors.find((e) => e.kind === PrincipalKind.SESSION && e.cookie !== '')?.cookie ?? '',
+    issued: [PrincipalKind.SESSION, PrincipalKind.TOKEN].flatMap(
+      (kind) => extractors.find((e) => e.kind === kind && e.cookie !== '') ?? [],
+    ),
   };
 }

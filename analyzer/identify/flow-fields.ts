@@ -1,8 +1,9 @@
 /** The fields of an observation that come from its flow. */
-import { FlowType } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { FlowType, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { AccessRecord } from '../ingest/access-record.ts';
 import { F, Flag, Outcome } from '../observation.ts';
 import type { ApiContext } from './api-context.ts';
+import type { Escrow } from './escrow.ts';
 import type { CompiledFlow } from './flows.ts';
 import { hashKey } from './generation-map.ts';
 import { setCookieOf } from './principals.ts';
@@ -11,9 +12,10 @@ import type { RequestTarget } from './request-target.ts';
 import { digest } from './siphash.ts';
 import type { ValueHasher } from './value-hasher.ts';
 
-/** Fills account, amount, counterparty and, at a successful login, the session it began; returns flags. */
+/** Fills account, amount, counterparty and, at a successful login, what it handed out; returns flags. */
 export function fillFlow(
   hasher: ValueHasher,
+  escrow: Escrow,
   context: ApiContext,
   flow: CompiledFlow,
   record: AccessRecord,
@@ -62,14 +64,19 @@ export function fillFlow(
     if (outcome !== Outcome.unknown) flags = Flag.outcomeLearned;
   }
   u32[base + F.kinds] = (kinds | (outcome << 16)) >>> 0;
-  if (flow.type === FlowType.LOGIN && outcome === Outcome.success && context.sessionCookie !== '') {
-    const session = setCookieOf(setCookie, context.sessionCookie);
-    if (session !== '' && session.length <= 4096) {
-      hasher.hash(ValueKind.Session, session, at);
-      u32[base + F.session] = digest.lo;
-      u32[base + F.session + 1] = digest.hi;
-      flags |= Flag.sessionVerified;
-    }
+  if (flow.type !== FlowType.LOGIN || outcome !== Outcome.success || setCookie === undefined) return flags;
+  for (const { kind, cookie, matchAs, matchCharacters } of context.issued) {
+    const value = setCookieOf(setCookie, cookie);
+    if (value === '' || value.length > 4096) continue;
+    const isSession = kind === PrincipalKind.SESSION;
+    const field = isSession ? F.session : F.token;
+    hasher.hash(kind as ValueKind, value, at);
+    u32[base + field] = digest.lo;
+    u32[base + field + 1] = digest.hi;
+    flags |= isSession ? Flag.sessionVerified : Flag.tokenVerified | Flag.tokenIssued;
+    // It may have to be matched before its first request.
+    if (matchAs === 'prefix')
+      escrow.put(kind as ValueKind, digest.lo, digest.hi, value.slice(0, matchCharacters), false, matchAs);
   }
   return flags;
 }

@@ -9,7 +9,6 @@ import { createOperationRegistry } from '../operations/registry.ts';
 import { createEscrow, type EscrowRetention } from './escrow.ts';
 import { createIdentifier } from './identifier.ts';
 import { createKeyRing, rotateKeyRing } from './key-ring.ts';
-import type { IdentityLink } from './linking.ts';
 import type { Migration } from './pseudonym.ts';
 
 type PolicyInit = MessageInitShape<typeof CompiledPolicySchema>;
@@ -19,7 +18,6 @@ const random = (n: number): Uint8Array => new Uint8Array(n).map(() => (counter =
 
 function setUp(policies: PolicyInit[], retain: EscrowRetention = 'enforceable') {
   const ring = createKeyRing(random, 0);
-  const links: IdentityLink[] = [];
   const migrations: Migration[] = [];
   const ledger = createLedger();
   const escrow = createEscrow({ retain, capacityPerKind: 4096 });
@@ -29,7 +27,6 @@ function setUp(policies: PolicyInit[], retain: EscrowRetention = 'enforceable') 
     operations,
     escrow,
     ledger,
-    onLink: (link) => links.push(link),
     onMigrate: (m) => migrations.push(m),
   });
   identifier.setPolicies(policies.map((p) => create(CompiledPolicySchema, p)));
@@ -38,7 +35,7 @@ function setUp(policies: PolicyInit[], retain: EscrowRetention = 'enforceable') 
     const result = identifier.identify(record(over, headers), batch, at, 0);
     return result === undefined ? read(batch) : result;
   };
-  return { ring, links, migrations, ledger, escrow, operations, identifier, batch, seen };
+  return { ring, migrations, ledger, escrow, operations, identifier, batch, seen };
 }
 
 function record(over: Partial<AccessRecord>, headers: Record<string, string> = {}): AccessRecord {
@@ -306,36 +303,35 @@ describe('flows', () => {
     expect(asSeen(seen({ method: 'POST', path: '/pay/7?amount=%zz' })).number(F.amount)).toBeNaN();
   });
 
-  test('a login links account, address and the session it begins; an unverified user earns nothing', () => {
-    const { seen, links } = setUp([{ ...shop, flows: [login], principals: [sessionRule, jwtRule] }]);
-    const key = flowMetadataKey('login', 'request', '/user/name');
+  test('a successful login tells the session and the token that its answer sets', () => {
+    const cookieToken = {
+      kind: PrincipalKind.TOKEN,
+      from: { case: 'cookie' as const, value: 'access' },
+      enforceAs: { case: 'prefix' as const, value: 8 },
+    };
+    const { seen, escrow } = setUp([{ ...shop, flows: [login], principals: [sessionRule, cookieToken] }]);
     const signIn = (status: number) =>
       asSeen(
-        seen(
-          {
-            method: 'POST',
-            path: '/login',
-            status,
-            metadata: fact(key, 'anna'),
-            responseHeaders: new Map([
-              ['set-cookie', 'theme=x; Path=/, sid=new; HttpOnly'],
-              ['location', '/home'],
-            ]),
-          },
-          { authorization: jwt({ sub: 'victim' }) },
-        ),
+        seen({
+          method: 'POST',
+          path: '/login',
+          status,
+          metadata: fact(flowMetadataKey('login', 'request', '/user/name'), 'anna'),
+          responseHeaders: new Map([
+            ['set-cookie', 'theme=x; Path=/, sid=new; HttpOnly, access=secret-token-of-anna'],
+            ['location', '/home'],
+          ]),
+        }),
       );
-    signIn(401);
-    expect(links).toEqual([]);
+    const failed = signIn(401);
+    expect([failed.hash(F.session), failed.hash(F.token), failed.has(Flag.tokenIssued)]).toEqual(['', '', false]);
     const ok = signIn(302);
-    expect(ok.hash(F.session)).toBe(asSeen(seen({}, { cookie: 'sid=new' })).hash(F.session));
-    expect(links.map((l) => [l.a.kind, l.b.kind])).toEqual([
-      [32, 4],
-      [32, 6],
-      [4, 6],
-    ]);
-    signIn(302);
-    expect(links.length).toBe(3);
+    expect(ok.has(Flag.tokenIssued)).toBe(true);
+    const [hi, lo] = ok.hash(F.token).split(':').map(Number) as [number, number];
+    expect(escrow.reveal(PrincipalKind.TOKEN, lo, hi)?.value).toBe('secret-t');
+    const used = asSeen(seen({}, { cookie: 'sid=new; access=secret-token-of-anna' }));
+    expect([ok.hash(F.session), ok.hash(F.token)]).toEqual([used.hash(F.session), used.hash(F.token)]);
+    expect(used.has(Flag.tokenIssued)).toBe(false);
   });
 
   test('what Picket refused has no outcome', () => {

@@ -25,7 +25,6 @@ import { fillFlow } from './flow-fields.ts';
 import { createGenerationMap } from './generation-map.ts';
 import { createHeaderShapeReader } from './header-shape.ts';
 import type { KeyRing } from './key-ring.ts';
-import { createIdentityLinker, type IdentityLink } from './linking.ts';
 import { type MatchKey, resolveMatchKey } from './match-key.ts';
 import { createObjectSteps } from './objects.ts';
 import type { LearnedAnswer, OutcomeLearner, OutcomeState } from './outcome.ts';
@@ -41,8 +40,6 @@ export interface IdentifierOptions {
   escrow: Escrow;
   /** Drops are counted here, under stage `identify`; the caller only passes them on. */
   ledger: Ledger;
-  /** Two identities belong together; may repeat. */
-  onLink?: (link: IdentityLink) => void;
   /** During a key rotation: the old and the new pseudonym of a value; may repeat. */
   onMigrate?: (migration: Migration) => void;
   /** A prefix in an exemption or reputation list is none. */
@@ -108,7 +105,6 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
   const { operations, escrow, ledger } = options;
   const learners = new Map<string, Map<string, OutcomeLearner>>();
   const savedStates = new Map<string, OutcomeState>();
-  const linker = createIdentityLinker(options.onLink ?? (() => undefined));
   const shapes = createHeaderShapeReader();
   const sources = new Map<string, number>();
   const targets = createGenerationMap<string, RequestTarget>(16_384, (key) => key.length);
@@ -334,7 +330,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       if (record.requestHeaders.has('cookie')) flags |= Flag.hasCookie;
 
       const flow = context.flows.list.length === 0 ? undefined : context.flows.match(method, target.path);
-      if (flow) flags |= fillFlow(hasher, context, flow, record, target, u32, f64, base, eventAt, refused);
+      if (flow) flags |= fillFlow(hasher, escrow, context, flow, record, target, u32, f64, base, eventAt, refused);
       else if (method === 'GET' && record.status === 200 && context.flows.list.length > 0) {
         context.flows.formOf(target.path)?.learner.sawForm(record.responseBytes);
       }
@@ -370,7 +366,6 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
         flags |= standingFlags(context.standing, record, facts, u32, base, eventAt);
         u32[base + F.flags] = flags;
       }
-      linker.read(u32, f64, base);
       return undefined;
     },
     apiOf: (record) => table.find(record.authority, targetOf(record).path)?.api ?? '',

@@ -49,3 +49,18 @@ describe('who shares an address', () => {
     expect(table.sharedBy(slot)).toBe(1);
   });
 });
+
+describe('good standing', () => {
+  it('needs an age, so that fresh identities dilute no share', () => {
+    const { table, touch } = stage();
+    touch(1, day + 1000);
+    const standingAt = (at: number, age: number): number => {
+      touch(1, at);
+      return table.standing(at, new Map([[5, age]])).get(5)?.principals[6] ?? 0;
+    };
+    expect(standingAt(day + 2000, 0)).toBe(1);
+    expect(standingAt(2 * day, day)).toBe(0);
+    expect(standingAt(2 * day + 1000, day)).toBe(1);
+    expect(table.standing(2 * day, new Map()).size).toBe(0);
+  });
+});

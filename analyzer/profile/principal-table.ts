@@ -153,14 +153,20 @@ export class PrincipalTable {
     if (base >= 0) this.slab.f64[(base + P.blamedAt) >> 1] = at;
   }
 
-  /** Principals of each API that were active within a day and are not blamed, by kind. */
-  standing(now: number): Map<number, Standing> {
+  /**
+   * Principals of each API that were active within a day, are not blamed, and have been known for some time, by kind.
+   * Without an age an attacker would make shares look small by fresh identities of its own.
+   *
+   * @param ages least age by API, ms; an API that is not named asks for a day
+   */
+  standing(now: number, ages: ReadonlyMap<number, number>): Map<number, Standing> {
     const byApi = new Map<number, Standing>();
     this.slab.each((base) => {
       const { u32, f64 } = this.slab;
       const blamedAt = f64[(base + P.blamedAt) >> 1] as number;
       if (now - (f64[(base + P.lastAt) >> 1] as number) > day || (blamedAt !== 0 && now - blamedAt < day)) return;
       const api = u32[base + P.api] as number;
+      if (now - (f64[(base + P.firstAt) >> 1] as number) < (ages.get(api) ?? day)) return;
       let standing = byApi.get(api);
       if (!standing) byApi.set(api, (standing = { principals: new Float64Array(16), requests: new Float64Array(16) }));
       const kind = (u32[base + P.code] as number) & 15;

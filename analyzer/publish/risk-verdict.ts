@@ -73,7 +73,10 @@ export function verdictStatus(verdict: Verdict): RiskVerdictStatus {
     detectorVersion: verdict.detectorVersion,
     columns: {
       principal: `${kindNames[verdict.kind] ?? 'Address'}/${verdict.pseudonym.slice(0, 8)}`,
-      why: [...new Set(verdict.findings.map((f) => f.detector[0]?.toUpperCase() + f.detector.slice(1)))].join(','),
+      why: [
+        ...new Set(verdict.findings.map((f) => f.detector[0]?.toUpperCase() + f.detector.slice(1))),
+        ...(verdict.inheritsFrom === undefined ? [] : ['Inherited']),
+      ].join(','),
     },
   };
 }

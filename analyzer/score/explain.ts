@@ -13,9 +13,12 @@ const benign: Readonly<Record<DetectorId, string>> = {
   probing: 'your own scanner or monitor runs, or a page links to many things that are gone',
 };
 
-export function benignIf(findings: readonly Finding[]): string {
-  const detectors = [...new Set(findings.map((f) => f.detector))];
-  return detectors.map((d) => benign[d]).join('; or ');
+/** @param inheritsFrom verdict of the principal that part of the score comes from */
+export function benignIf(findings: readonly Finding[], inheritsFrom?: string): string {
+  const reasons = [...new Set(findings.map((f) => f.detector))].map((d) => benign[d]);
+  if (inheritsFrom !== undefined)
+    reasons.push(`${inheritsFrom} is benign, or its rightful owner logged in from a new place after somebody else had`);
+  return reasons.join('; or ');
 }
 
 const full = { samples: 200, ageMs: 86_400_000 } as const;

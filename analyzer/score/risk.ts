@@ -31,6 +31,8 @@ export interface Risk {
   actedThrough: number;
   /** What its last evidence looked like on the wire; says whether a campaign covers it. */
   shows: CampaignTrait[];
+  /** Places (network and program) that its latest evidence came from; a few. */
+  places: number[];
   /** The safety limits made its action milder. */
   eased: boolean;
   /** What was answered last when a decision asked how Envoy can match it. */
@@ -39,8 +41,32 @@ export interface Risk {
   taught: { at: number; lessons: { detector: DetectorId; surprise: number }[] } | undefined;
   /** A person said it is benign: nothing is decided until then. */
   clearedUntil: number;
+  /** Of `score`, what its own evidence alone would come to. */
+  earned: number;
+  /** `earned` when the decision in force was made. */
+  earnedThen: number;
+  /** Risks of other principals that it inherits from, by key, oldest first. */
+  kin: Kin[];
+  /** What came of that at the last judgement; undefined = nothing above its own. */
+  inherits: Inherited | undefined;
   /** Score and level last emitted. */
   told: { score: number; level: Level; findings: number };
+}
+
+export interface Kin {
+  key: string;
+  /** Sequence number of the request that showed that they belong together; 0 = it is not known. */
+  seq: number;
+}
+
+export interface Inherited {
+  /** Key of the risk that it comes from. */
+  from: string;
+  kind: PrincipalKind;
+  pseudonym: string;
+  score: number;
+  /** End of the decision on that risk, Unix ms; undefined = none is in force. */
+  until: number | undefined;
 }
 
 export interface RiskFinding {
@@ -74,10 +100,15 @@ export function createRisk(
     strikes: 0,
     actedThrough: 0,
     shows: [],
+    places: [],
     eased: false,
     matchable: undefined,
     taught: undefined,
     clearedUntil: 0,
+    earned: 0,
+    earnedThen: 0,
+    kin: [],
+    inherits: undefined,
     told: { score: 0, level: Level.NONE, findings: 0 },
   };
 }

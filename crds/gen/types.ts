@@ -879,7 +879,7 @@ export interface FindingBaseline {
 
 /** One part of the score. */
 export interface ScoreContribution {
-  /** Detector id, corroboration, criticality, outcome, reputation, standing or decay. */
+  /** Detector id, corroboration, criticality, outcome, reputation, or "inherited from" and the name of a verdict. */
   source: string;
   /** Points of the score. */
   points: number;

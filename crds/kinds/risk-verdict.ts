@@ -82,7 +82,10 @@ const status = object('RiskVerdictStatus', 'The scored judgement.', {
       'What the score is made of; the points add up to it.',
       object('ScoreContribution', 'One part of the score.', {
         required: {
-          source: text('Detector id, corroboration, criticality, outcome, reputation, standing or decay.', 64),
+          source: text(
+            'Detector id, corroboration, criticality, outcome, reputation, or "inherited from" and the name of a verdict.',
+            96,
+          ),
           points: number('Points of the score.'),
         },
       }),

@@ -35,6 +35,7 @@ describe('however many threads there are', () => {
     // The comparison would be worth little if nothing was said.
     expect(new Set(alone.flatMap((o) => o.findings.map((f) => f.detector))).size).toBeGreaterThanOrEqual(6);
     expect(alone.flatMap((o) => o.decisions).length).toBeGreaterThan(2);
+    expect(alone.flatMap((o) => o.verdicts).filter((v) => v.inheritsFrom !== undefined).length).toBeGreaterThan(2);
     for (const workers of [1, 2]) expect(await outcomesOf(workers, seed)).toEqual(alone);
   });
 });

@@ -122,6 +122,13 @@ function attacks(from: number, below: (n: number) => number): Described[] {
     signals: Signal.sensitiveFile,
   }));
   each(600, 60, () => ({ ...tool, address: '192.0.2.8', user: 'user-5', operation: 'search', path: '/search' }));
+  // Logs in again and again, and reads other people's orders from each session.
+  each(300, 1100, (i) => {
+    const caller = { ...tool, address: `192.0.3.${i % 7}`, session: `mallory-${Math.floor(i / 60)}` };
+    return i % 60 === 0
+      ? { ...caller, path: '/login', account: 'mallory', login: 'success' }
+      : { ...caller, operation: 'order', path: `/o/${i}`, object: { value: `order-${i % 200}-${below(4)}`, delta: 1 } };
+  });
   return list;
 }
 

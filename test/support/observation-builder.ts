@@ -11,6 +11,7 @@ export interface Described {
   userAgent?: string;
   user?: string;
   token?: string;
+  session?: string;
   account?: string;
   operation?: string;
   path?: string;
@@ -55,6 +56,7 @@ export function describeObservation(batch: ObservationBatch, d: Described): numb
   put(F.userAgent, d.userAgent);
   put(F.user, d.user);
   put(F.token, d.token);
+  put(F.session, d.session);
   put(F.account, d.account);
   put(F.operation, d.operation ?? d.path ?? '/');
   put(F.path, d.path ?? '/');
@@ -65,7 +67,8 @@ export function describeObservation(batch: ObservationBatch, d: Described): numb
   u32[base + F.signals] = d.signals ?? 0;
   const shape = (d.headers ?? []).reduce((bits, name) => bits | (1 << shapeHeaders.indexOf(name as never)), 0);
   u32[base + F.headerShape] = d.headers ? (reported << 16) | shape : 0;
-  u32[base + F.flags] = (d.user ? Flag.userVerified : 0) | (d.token ? Flag.tokenVerified : 0);
+  u32[base + F.flags] =
+    (d.user ? Flag.userVerified : 0) | (d.token ? Flag.tokenVerified : 0) | (d.session ? Flag.sessionVerified : 0);
   const outcome = d.login === 'success' ? Outcome.success : d.login === 'failure' ? Outcome.failure : Outcome.unknown;
   u32[base + F.kinds] =
     (d.method === 'POST' || d.login ? 3 : 1) | ((d.login ? FlowType.LOGIN : 0) << 8) | (outcome << 16);

@@ -41,7 +41,7 @@ export interface SafetyText {
 }
 
 export function policyWith(
-  options: { mode?: Mode; revision?: string; safety?: SafetyText; top?: Action } = {},
+  options: { mode?: Mode; revision?: string; safety?: SafetyText; top?: Action; actOn?: PrincipalKind[] } = {},
 ): CompiledPolicy {
   const { mode = Mode.ENFORCE, revision = '1', safety = {}, top = Action.DENY } = options;
   return create(CompiledPolicySchema, {
@@ -53,6 +53,7 @@ export function policyWith(
       policy: 'shop/policy',
       policyRevision: revision,
       mode,
+      actOn: options.actOn ?? [],
       responses: [
         create(ResponseSchema, { level: Level.ELEVATED, action: Action.TAG, forMs: BigInt(10 * minute) }),
         create(ResponseSchema, { level: Level.HIGH, action: Action.THROTTLE, forMs: BigInt(10 * minute) }),
