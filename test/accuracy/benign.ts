@@ -106,37 +106,40 @@ export async function warmUp(stage: Stage, policies: readonly CompiledPolicy[]):
   return { ...state, cold: figures };
 }
 
-/** Day after day with the days' own surprises in turn; each goes on from the one before. */
-export async function benignDays(
+/** What one ordinary day goes on from. */
+export interface BenignState {
+  day: number;
+  pipeline: PipelineState;
+  panel: PanelState;
+}
+
+const surprises: readonly Surprises[] = [
+  {},
+  { marketingSpike: true },
+  { retryStorm: true },
+  { rotatedPasswords: 0.3 },
+  {},
+];
+
+/** Plays a day after the warm-up, with that day's own surprise, from where the day before ended. */
+export async function benignDay(
   stage: Stage,
   policies: readonly CompiledPolicy[],
-  warmth: Warmth,
-  days: number,
-  onDay: (sessions: number) => void,
-): Promise<BenignRun> {
-  const surprises: Surprises[] = [{}, { marketingSpike: true }, { retryStorm: true }, { rotatedPasswords: 0.3 }, {}];
-  const total: BenignFigures = { sessions: 0, requests: 0, elevated: 0, high: 0, acted: 0, cases: [] };
-  let state: { pipeline: PipelineState; panel: PanelState } = warmth;
-  let panel: PanelTally[][] = [];
-  const before = claimsOf(warmth.pipeline);
-  for (let day = 0; day < days; day++) {
-    const from = epoch + warmUpMs + day * dayMs;
-    const run = await playDay(
-      stage,
-      policies,
-      { from, until: from + dayMs },
-      surprises[day % surprises.length] as Surprises,
-      state,
-    );
-    state = run.state;
-    for (const key of ['sessions', 'requests', 'elevated', 'high', 'acted'] as const) total[key] += run.figures[key];
-    total.cases.push(...run.figures.cases.map((c) => `day ${day}: ${c}`));
-    panel = run.panel.map((row, b) =>
-      row.map((t, s) => ({ ...t, benignAlerts: t.benignAlerts + (panel[b]?.[s]?.benignAlerts ?? 0) })),
-    );
-    onDay(total.sessions);
-  }
-  return { figures: total, honesty: difference(claimsOf(state.pipeline), before), panel };
+  from: BenignState,
+): Promise<{ run: BenignRun; state: BenignState }> {
+  const { day } = from;
+  const at = epoch + warmUpMs + day * dayMs;
+  const window = { from: at, until: at + dayMs };
+  const { figures, panel, state } = await playDay(
+    stage,
+    policies,
+    window,
+    surprises[day % surprises.length] as Surprises,
+    from,
+  );
+  const cases = figures.cases.map((c) => `${stage.seed}, day ${day}: ${c}`);
+  const honesty = difference(claimsOf(state.pipeline), claimsOf(from.pipeline));
+  return { run: { figures: { ...figures, cases }, honesty, panel }, state: { ...state, day: day + 1 } };
 }
 
 function claimsOf(state: PipelineState): Honesty {

@@ -1,14 +1,15 @@
 /** `npm run accuracy`: what Picket finds and what it says of the innocent, on labelled traffic at event time. */
+import { existsSync } from 'node:fs';
 import { compileManifests } from '@picket/standalone/up/compile-manifests.ts';
 import { runAttack } from './attack.ts';
-import { benignDays, warmUp } from './benign.ts';
+import { benignDay, warmUp, type Warmth } from './benign.ts';
 import { writeDocs } from './docs.ts';
 import { cells } from './families.ts';
 import { type AccuracyOptions, parseOptions } from './options.ts';
 import { createProgress } from './progress.ts';
 import { renderTables, summarise } from './report.ts';
-import { noRuns, readRuns, type Runs, writeRuns } from './runs.ts';
-import { runTraps } from './traps.ts';
+import { noRuns, readRuns, type Runs, stateFile, writeRuns } from './runs.ts';
+import { releaseTrap, runTrap, trapList, warmRelease } from './traps.ts';
 import { buildStage, manifests } from './world.ts';
 
 const options = parseOptions(process.argv.slice(2));
@@ -18,42 +19,69 @@ process.stdout.write(`${renderTables(summary)}\n`);
 if (options.out !== undefined) await writeRuns(options.out, summary, runs);
 if (options.docs) await writeDocs(summary);
 
-async function run({ seeds, parts, family, people, days }: AccuracyOptions): Promise<Runs> {
+/** Step after step; with `--out` what is done is kept, so that an interrupted run goes on where it was. */
+async function run({ seeds, parts, family, people, days, out }: AccuracyOptions): Promise<Runs> {
   const { policies, problems } = await compileManifests(manifests, 'accuracy');
   for (const problem of problems) process.stderr.write(`${problem}\n`);
   const progress = createProgress(process.stderr);
-  const all = noRuns();
+  const all = out !== undefined && existsSync(out) ? await readRuns([out]) : noRuns();
   const chosen = cells.filter((c) => family === undefined || c.family === family);
-  for (const [i, seed] of seeds.entries()) {
-    const name = `seed ${i + 1} of ${seeds.length}`;
-    all.seeds.push(seed);
-    if (parts.has('attacks') || parts.has('traps')) {
-      progress.show(`${name}: warming up`);
+  const step = async (name: string, work: () => Promise<unknown>): Promise<void> => {
+    if (all.done.includes(name)) return;
+    progress.show(name);
+    await work();
+    all.done.push(name);
+    if (out !== undefined) await writeRuns(out, summarise(all), all);
+  };
+  for (const seed of seeds) {
+    if (!all.seeds.includes(seed)) all.seeds.push(seed);
+    const small = once(async () => {
       const stage = buildStage(seed, { people: 620, customers: 5000 });
       const warmth = await warmUp(stage, policies);
-      all.cold.push(warmth.cold);
-      if (parts.has('attacks'))
-        for (const [c, cell] of chosen.entries()) {
-          progress.show(`${name}: attack ${c + 1} of ${chosen.length}, ${cell.family}, ${cell.name}`);
+      await step(`${seed}: warm-up`, async () => all.cold.push(warmth.cold));
+      return { stage, warmth };
+    });
+    if (parts.has('attacks'))
+      for (const cell of chosen)
+        await step(`${seed}: attack ${cell.family}, ${cell.name}`, async () => {
+          const { stage, warmth } = await small();
           all.attacks.push(await runAttack(stage, policies, warmth, cell));
-        }
-      if (parts.has('traps'))
-        all.traps.push(
-          ...(await runTraps(seed, stage, policies, warmth, (trap) => progress.show(`${name}: trap ${trap}`))),
-        );
+        });
+    if (parts.has('traps')) {
+      for (const trap of trapList)
+        await step(`${seed}: trap ${trap.name}`, async () => {
+          const { stage, warmth } = await small();
+          all.traps.push(await runTrap(stage, policies, warmth, trap));
+        });
+      await step(`${seed}: trap ${releaseTrap.name}`, async () => {
+        const { stage, warmth } = await warmRelease(seed, policies);
+        all.traps.push(await runTrap(stage, policies, warmth, releaseTrap));
+      });
     }
-    if (parts.has('benign')) {
-      progress.show(`${name}: warming up the larger shop`);
-      const stage = buildStage(`${seed}/large`, { people, customers: people + 600 });
-      const warmth = await warmUp(stage, policies);
+    if (!parts.has('benign')) continue;
+    const stage = buildStage(`${seed}/large`, { people, customers: people + 600 });
+    const kept = stateFile(out, seed);
+    let state = await kept.read();
+    await step(`${seed}: warm-up of ${people} people`, async () => {
+      const warmth: Warmth = await warmUp(stage, policies);
       all.cold.push(warmth.cold);
-      all.benign.push(
-        await benignDays(stage, policies, warmth, days, (sessions) =>
-          progress.show(`${name}: ordinary days, ${sessions} sessions`),
-        ),
-      );
-    }
+      await kept.write((state = { ...warmth, day: 0 }));
+    });
+    for (let day = 0; day < days; day++)
+      await step(`${seed}: ordinary day ${day + 1} of ${people} people`, async () => {
+        if (state?.day !== day)
+          throw new Error(`the state before day ${day + 1} of ${seed} is gone: begin with another --out`);
+        const played = await benignDay(stage, policies, state);
+        all.benign.push(played.run);
+        await kept.write((state = played.state));
+      });
+    await kept.remove();
   }
   progress.end();
   return all;
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
 }

@@ -9,7 +9,7 @@ export interface AccuracyOptions {
   family?: string;
   /** Files of earlier runs to report on instead of running. */
   from: readonly string[];
-  /** Machine-readable results. */
+  /** Machine-readable results, written step by step; a run goes on from what is in it. */
   out?: string;
   /** Writes the generated section of docs/accuracy.md. */
   docs: boolean;
@@ -31,6 +31,7 @@ export function parseOptions(args: string[]): AccuracyOptions {
       family: { type: 'string' },
       part: { type: 'string', multiple: true },
       seeds: { type: 'string' },
+      seed: { type: 'string', multiple: true },
       people: { type: 'string' },
       days: { type: 'string' },
     },
@@ -39,7 +40,7 @@ export function parseOptions(args: string[]): AccuracyOptions {
   const count = Number(values.seeds ?? (values.quick ? 1 : all.length));
   const parts = values.part ?? (values.family === undefined ? ['attacks', 'traps', 'benign'] : ['attacks']);
   return {
-    seeds: all.slice(0, count),
+    seeds: values.seed ?? all.slice(0, count),
     parts: new Set(parts as Part[]),
     ...(values.family === undefined ? {} : { family: values.family }),
     ...(values.out === undefined ? {} : { out: values.out }),

@@ -21,7 +21,7 @@ export interface TrapRun {
   cases: string[];
 }
 
-interface Trap {
+export interface Trap {
   name: string;
   surprises?: Surprises;
   streams?(stage: Stage, window: Window): EventStream[];
@@ -48,28 +48,16 @@ export const trapList: readonly Trap[] = [
 
 const trapHours = 4;
 
-export async function runTraps(
-  seed: string,
-  stage: Stage,
-  policies: readonly CompiledPolicy[],
-  warmth: Warmth,
-  onTrap: (name: string) => void,
-): Promise<TrapRun[]> {
-  const runs: TrapRun[] = [];
-  for (const trap of trapList) {
-    onTrap(trap.name);
-    runs.push({ seed, ...(await runTrap(stage, policies, warmth, trap)) });
-  }
-  onTrap('app release');
-  // Every phone's user agent changes at once: another population, and so another warm-up.
+export const releaseTrap: Trap = { name: 'mobile app release' };
+
+/** Every phone's user agent changes at once: another population, and so another warm-up. */
+export async function warmRelease(seed: string, policies: readonly CompiledPolicy[]) {
   const appReleaseAt = epoch + warmUpMs + hourMs;
-  const released = buildStage(seed, { people: 620, customers: 5000, appReleaseAt });
-  const warm = await warmUp(released, policies);
-  runs.push({ seed, ...(await runTrap(released, policies, warm, { name: 'mobile app release' })) });
-  return runs;
+  const stage = buildStage(seed, { people: 620, customers: 5000, appReleaseAt });
+  return { stage, warmth: await warmUp(stage, policies) };
 }
 
-export function streamsOf(stage: Stage, trap: Trap): EventStream[] {
+function streamsOf(stage: Stage, trap: Trap): EventStream[] {
   const from = epoch + warmUpMs;
   const window = { from, until: from + trapHours * hourMs };
   // One hour more, of which the shift of the clocks takes the first.
@@ -79,7 +67,12 @@ export function streamsOf(stage: Stage, trap: Trap): EventStream[] {
   return [trap.change?.(day, window) ?? day, ...(trap.streams?.(stage, window) ?? [])];
 }
 
-async function runTrap(stage: Stage, policies: readonly CompiledPolicy[], warmth: Warmth, trap: Trap) {
+export async function runTrap(
+  stage: Stage,
+  policies: readonly CompiledPolicy[],
+  warmth: Warmth,
+  trap: Trap,
+): Promise<TrapRun> {
   const from = epoch + warmUpMs;
   const streams = streamsOf(stage, trap);
   const pipeline = await createPipeline(stage, policies, warmth.pipeline);
@@ -97,6 +90,7 @@ async function runTrap(stage: Stage, policies: readonly CompiledPolicy[], warmth
   const reached = (level: Level) =>
     log.alerts().filter((a) => (a.reachedAt.get(level) ?? Number.NEGATIVE_INFINITY) >= from);
   return {
+    seed: stage.seed,
     trap: trap.name,
     requests,
     elevated: reached(Level.ELEVATED).length,
