@@ -54,8 +54,11 @@ const stateEvery = 4;
 /** A page fetches its parts evenly, too, but not for so long. */
 const evenAfterMs = 600_000;
 const minTargets = 30;
-/** What following links, and fetching the parts of pages as browsers do, each takes from the surprise about the amount. */
-const browsing = { share: 0.5, discount: 0.3 };
+/**
+ * What following links, and fetching the parts of pages as browsers do, take from the surprise about the amount. A tool
+ * says where it comes from with one header; that it fetches every picture is rarer.
+ */
+const browsing = { share: 0.5, linked: 0.1, parts: 0.4 };
 /** Windows after which an application is also held against its own past. */
 const ownWindows = 12;
 const GET = 1;
@@ -145,8 +148,8 @@ export const scraping: DetectorFactory = (close) => {
       let surprise =
         normalSurprise((Math.log(targets) - usual.mean) / usual.deviation) *
         (1 -
-          ((f32[own + O.linked] as number) >= reads * browsing.share ? browsing.discount : 0) -
-          ((f32[own + O.parts] as number) >= reads * browsing.share ? browsing.discount : 0));
+          ((f32[own + O.linked] as number) >= reads * browsing.share ? browsing.linked : 0) -
+          ((f32[own + O.parts] as number) >= reads * browsing.share ? browsing.parts : 0));
       // Programs are even and do one thing by nature: for an application with a key only the amount counts, and its own past.
       if (scene.kind === Key.app) {
         if ((f32[base + table.kept + Kept.windows] as number) >= ownWindows)
