@@ -3,6 +3,7 @@ import {
   betaBinomialSurprise,
   betaGeometricSurprise,
   combinedSurprise,
+  eitherSurprise,
   negativeBinomialSurprise,
   normalSurprise,
 } from './statistics.ts';
@@ -54,6 +55,26 @@ describe('several looks together', () => {
     // Two p-values of 0.05: chi-square 11.98 with four degrees of freedom.
     expect(p(combinedSurprise(-Math.log10(0.05), -Math.log10(0.05)))).toBeCloseTo(0.01748, 4);
     expect(p(combinedSurprise(-Math.log10(0.05)))).toBeCloseTo(0.05, 10);
+  });
+
+  test('one strong or all weak claim no more than comes about by chance', () => {
+    // Ordinary looks: a surprise of at least x with a chance of 10^-x. A fixed congruential generator draws them.
+    let word = 1n;
+    const uniform = (): number => {
+      word = (word * 6364136223846793005n + 1442695040888963407n) & 0xffff_ffff_ffff_ffffn;
+      return (Number(word >> 11n) + 1) / 2 ** 53;
+    };
+    const runs = 50_000;
+    const over = [0, 0];
+    for (let i = 0; i < runs; i++) {
+      const surprise = eitherSurprise(-Math.log10(uniform()), -Math.log10(uniform()), -Math.log10(uniform()));
+      for (const at of [1, 2]) if (surprise >= at) over[at - 1] = (over[at - 1] as number) + 1;
+    }
+    for (const at of [1, 2]) {
+      const expected = runs * 10 ** -at;
+      expect(over[at - 1]).toBeLessThan(expected + 4 * Math.sqrt(expected));
+      expect(over[at - 1]).toBeGreaterThan(expected / 4);
+    }
   });
 
   test('never claim more than their product, and nothing without surprise', () => {
