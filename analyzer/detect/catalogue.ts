@@ -20,5 +20,5 @@ export const detectorFactories: readonly DetectorFactory[] = [
   probing,
 ];
 
-/** Changes whenever the same rows may give other findings; stored with each verdict. */
-export const DETECTOR_VERSION = '4';
+/** Changes whenever the same rows may give other findings (`detector-version.test.ts` insists); stored with each verdict. */
+export const DETECTOR_VERSION = '5';

@@ -10,7 +10,7 @@ import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
 import { hasFlag, isAsset, statusOf } from './facts.ts';
 import { cellOf, SUMS } from './population.ts';
-import { betaGeometricSurprise, eitherSurprise } from './statistics.ts';
+import { betaGeometricSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
 
 const id = 'probing';
@@ -136,7 +136,8 @@ export const probing: DetectorFactory = (close) => {
     scene.say(t, base, {
       detector: id,
       family: 'content',
-      surprise: eitherSurprise(byMissing, byContent),
+      // Added, not combined: each look is silent for nearly everybody, and calibration counts how often both speak.
+      surprise: byMissing + byContent,
       observed: paths + targets,
       expected: missingMean / (1 - missingMean) + hostileMean / (1 - hostileMean),
       unit: `requests for ${paths} missing paths and ${targets} with hostile content`,

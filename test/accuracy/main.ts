@@ -34,7 +34,6 @@ async function run({ seeds, parts, family, people, days, out }: AccuracyOptions)
     if (out !== undefined) await writeRuns(out, summarise(all), all);
   };
   for (const seed of seeds) {
-    if (!all.seeds.includes(seed)) all.seeds.push(seed);
     const small = once(async () => {
       const stage = buildStage(seed, { people: 620, customers: 5000 });
       const warmth = await warmUp(stage, policies);

@@ -48,7 +48,7 @@ export interface BaselineFigures {
 }
 
 export interface Summary {
-  seeds: readonly string[];
+  seeds: { attacks: string[]; traps: string[]; days: string[] };
   families: FamilyFigures[];
   cells: CellFigures[];
   benign: { sessions: number; requests: number; elevated: Rate; high: Rate; acted: Rate; cases: string[] };
@@ -75,7 +75,8 @@ export interface Summary {
 }
 
 export function summarise(input: {
-  seeds: readonly string[];
+  /** "<seed>: <step>" */
+  done: readonly string[];
   attacks: AttackRun[];
   benign: BenignRun[];
   traps: TrapRun[];
@@ -85,7 +86,11 @@ export function summarise(input: {
   const benign = sum(input.benign.map((b) => b.figures));
   const cold = sum(input.cold);
   return {
-    seeds: input.seeds,
+    seeds: {
+      attacks: seedsOf(input.done, 'attack'),
+      traps: seedsOf(input.done, 'trap'),
+      days: seedsOf(input.done, 'ordinary day'),
+    },
     families: group(input.attacks, (r) => r.family).map((runs) => familyFigures(runs, cells)),
     cells,
     benign: {
@@ -114,6 +119,12 @@ export function summarise(input: {
     })),
     baselines: baselineFigures(input.attacks, input.benign, benign.sessions, benign.high),
   };
+}
+
+function seedsOf(done: readonly string[], step: string): string[] {
+  return [
+    ...new Set(done.filter((name) => name.includes(`: ${step} `)).map((name) => name.slice(0, name.indexOf(':')))),
+  ];
 }
 
 function cellFigures(runs: AttackRun[]): CellFigures {

@@ -8,7 +8,6 @@ import type { Summary } from './report.ts';
 import type { TrapRun } from './traps.ts';
 
 export interface Runs {
-  seeds: string[];
   /** Names of the steps whose results are in here: attacks, traps and ordinary days of each seed. */
   done: string[];
   attacks: AttackRun[];
@@ -18,7 +17,7 @@ export interface Runs {
 }
 
 export function noRuns(): Runs {
-  return { seeds: [], done: [], attacks: [], benign: [], traps: [], cold: [] };
+  return { done: [], attacks: [], benign: [], traps: [], cold: [] };
 }
 
 /** JSON has no NaN; null stands for it in the summary, the text "NaN" in the runs. */
@@ -34,7 +33,6 @@ export async function readRuns(paths: readonly string[]): Promise<Runs> {
     const { runs } = JSON.parse(await readFile(path, 'utf8'), (_, value: unknown) =>
       value === 'NaN' ? Number.NaN : value,
     ) as { runs: Runs };
-    all.seeds.push(...runs.seeds.filter((s) => !all.seeds.includes(s)));
     all.done.push(...runs.done);
     all.attacks.push(...runs.attacks);
     all.benign.push(...runs.benign);
