@@ -15,6 +15,8 @@ export interface PicketOptions {
   jwks: string;
   issuer: string;
   signal: AbortSignal;
+  /** Told while the day before is read, again and again. */
+  onLearning?: (requests: number) => void;
 }
 
 export interface Picket {
@@ -89,6 +91,7 @@ export async function startPicket(options: PicketOptions): Promise<Picket> {
       'Picket ready',
       async () => {
         const { ready, history: read } = await picket.status();
+        if (read !== undefined && !read.done) options.onLearning?.(read.entries);
         return ready && read?.done !== false ? true : undefined;
       },
       { timeoutMs: historyTimeoutMs, everyMs: 200, process, signal: options.signal },

@@ -78,7 +78,11 @@ export async function tellStory(options: StoryOptions): Promise<StoryResult> {
     screen.line(
       `REPLAYED, not live: ${day.entries} requests of ${day.actors} callers over ${hours} h, made from the seed.`,
     );
-    picket = await startPicket({ folder, manifests, history, upstreamPort: shopPort, jwks, issuer, signal });
+    picket = await startPicket({
+      ...{ folder, manifests, history, upstreamPort: shopPort, jwks, issuer, signal },
+      onLearning: (requests) =>
+        screen.figures(`  Picket learns from the day before: ${requests} of ${day.entries} requests`),
+    });
     screen.line(
       `Envoy and Picket are up after ${((now() - startedAt) / 1000).toFixed(0)} s. From here on everything is live.\n`,
     );
@@ -195,7 +199,7 @@ async function playAct(act: Act, picket: Picket, ledger: TrafficLedger, stage: S
   const ending = new AbortController();
   const driver = createLiveDriver({ ...driverOptions, signal: ending.signal });
   const from = now();
-  const playing = driver.run(act.stream({ from, until: from + actTimeoutMs + aftermathMs }));
+  const playing = driver.runByAddress(act.stream({ from, until: from + actTimeoutMs + aftermathMs }));
   let verdict: RiskVerdict | undefined;
   try {
     while (now() - from < actTimeoutMs) {
@@ -294,7 +298,8 @@ function span(seconds: number): string {
 function printEnd(screen: Screen, { ordinary, problems, seconds, seed }: StoryResult): void {
   screen.line(
     `${ordinary.users} ordinary users sent ${ordinary.requests} requests; ${ordinary.refused} were refused. ` +
-      `${ordinary.sharing} of them share addresses and a user agent with attackers; the busiest sent ${ordinary.busiest[0] ?? 0}.`,
+      `${ordinary.sharing} of them share addresses and a user agent with attackers; ` +
+      `${ordinary.outRequesting === 10 ? 'ten or more' : ordinary.outRequesting} sent more than the customer who walks or the scraper, the busiest ${ordinary.busiest[0] ?? 0}.`,
   );
   for (const problem of problems) screen.line(`FAILED: ${problem}`, 'bad');
   screen.line(

@@ -20,13 +20,20 @@ export interface LiveOptions {
 }
 
 export interface LiveDriver {
-  /** Plays one stream to its end. Requests of one client follow each other, as in a browser that waits for a page. */
+  /** Plays one stream to its end. Requests follow each other, as in a browser that waits for a page. */
   run(stream: EventStream): Promise<void>;
+  /**
+   * Plays one stream as a tool with many addresses does: each address waits for its answer, none for those of others, so
+   * that a slow machine makes the attack no slower than its author meant it to be.
+   */
+  runByAddress(stream: EventStream): Promise<void>;
   close(): void;
 }
 
 /** Connections kept at once; beyond it the longest unused one is closed. */
 const maxClients = 4096;
+/** Addresses that wait for an answer at once: the threads of a tool. */
+const maxLanes = 64;
 
 export function createLiveDriver(options: LiveOptions): LiveDriver {
   const { port, host = '127.0.0.1', authority = 'shop.example', now, signal, onReply } = options;
@@ -63,6 +70,22 @@ export function createLiveDriver(options: LiveOptions): LiveDriver {
         if (signal.aborted) return;
         await send(event);
       }
+    },
+    async runByAddress(stream) {
+      const lanes = new Map<string, Promise<void>>();
+      for (let next = stream.next(); !next.done && !signal.aborted; next = stream.next()) {
+        const event = next.value;
+        await sleep(Math.max(0, event.at - now()), undefined, { signal }).catch(() => undefined);
+        while (lanes.size >= maxLanes && !signal.aborted) await Promise.race(lanes.values());
+        if (signal.aborted) break;
+        const { address } = event.client;
+        const lane = (lanes.get(address) ?? Promise.resolve()).then(() => (signal.aborted ? undefined : send(event)));
+        const ended = lane.finally(() => {
+          if (lanes.get(address) === ended) lanes.delete(address);
+        });
+        lanes.set(address, ended);
+      }
+      await Promise.all(lanes.values());
     },
     close() {
       for (const client of clients.values()) client.close();
