@@ -61,6 +61,17 @@ it('names what Picket knows of an error', () => {
   });
 });
 
+it('traces what nobody expected, and nothing else', () => {
+  const { logger, lines } = record('text');
+  const refused = new PicketError('Unavailable', 'no answer', { cause: new Error('reset') });
+  logger.error('store failed', { error: refused, retryInMs: 200 });
+  logger.error('store failed', { error: Object.assign(new Error('full'), { code: 'full', retriable: true }) });
+  logger.error('tick failed', { error: new TypeError('x is no function') });
+  expect(lines[0]).toMatch(/^03:04:05 ERROR store failed {2}error="no answer, because reset" retryInMs=200\n/);
+  expect(lines[1]).toBe('03:04:05 ERROR store failed  error=full\n');
+  expect(lines[2]).toMatch(/^03:04:05 ERROR tick failed {2}error="x is no function"\n +at .*log\.test\.ts/);
+});
+
 it('bounds what one line can hold', () => {
   const { logger, lines } = record('json');
   const loop: Record<string, unknown> = {};

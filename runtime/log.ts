@@ -104,26 +104,54 @@ function redactText(text: string): string {
     .replace(/\b(Bearer|Basic)\s+[A-Za-z0-9+/=._~-]{8,}/g, '$1 [redacted]');
 }
 
+/** A failure that was classified where it arose says all there is to say; the rest needs to be traced. */
 function errorFields(error: Error, depth: number): LogFields {
+  const { code, reason, retriable } = error as Partial<PicketError>;
+  const isClassified = typeof code === 'string' && typeof retriable === 'boolean' && code !== 'Internal';
+  const { cause } = error;
+  const tellsMore = cause !== undefined && !(cause instanceof Error && cause.message === error.message);
   return {
-    ...(error instanceof PicketError ? { code: error.code, reason: error.reason, retriable: error.retriable } : {}),
+    ...(isClassified || error instanceof PicketError
+      ? { code, ...(reason === undefined ? {} : { reason }), retriable }
+      : {}),
     message: redactText(error.message),
-    ...(error.cause === undefined ? {} : { cause: redactValue(error.cause, depth) }),
-    ...(error instanceof PicketError && error.code !== 'Internal' ? {} : { stack: redactText(error.stack ?? '') }),
+    ...(tellsMore ? { cause: redactValue(cause, depth) } : {}),
+    ...(isClassified ? {} : { stack: redactText(error.stack ?? '') }),
   };
 }
 
 const colors: Record<string, string> = { debug: '2', info: '36', warn: '33', error: '31' };
 
-/** `12:03:04 WARN  message  key=value`: one line, the fields a person needs behind the message. */
+/**
+ * `12:03:04 WARN  message  key=value`: one line, the fields a person needs behind the message; where an unexpected error
+ * came from goes below it.
+ */
 function renderText(line: string, color: boolean): string {
   const { level, time, message, component: _, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const name = String(level).toUpperCase().padEnd(5);
   const shownLevel = color ? `\u001b[${colors[String(level)] ?? '0'}m${name}\u001b[0m` : name;
   const shownFields = Object.entries(fields)
-    .map(
-      ([key, value]) => ` ${key}=${typeof value === 'string' && !/[\s="]/.test(value) ? value : JSON.stringify(value)}`,
-    )
+    .map(([key, value]) => {
+      const shown = isError(value) ? errorText(value) : value;
+      return ` ${key}=${typeof shown === 'string' && !/[\s="]/.test(shown) ? shown : JSON.stringify(shown)}`;
+    })
     .join('');
-  return `${String(time).slice(11, 19)} ${shownLevel} ${String(message)}${shownFields === '' ? '' : ` ${shownFields}`}\n`;
+  const traces = Object.values(fields).flatMap((value) => (isError(value) && value.stack ? [value.stack] : []));
+  const below = traces.map((stack) => `${stack.slice(stack.indexOf('\n') + 1)}\n`).join('');
+  return `${String(time).slice(11, 19)} ${shownLevel} ${String(message)}${shownFields === '' ? '' : ` ${shownFields}`}\n${below}`;
+}
+
+interface ShownError {
+  message: string;
+  code?: string;
+  cause?: unknown;
+  stack?: string;
+}
+
+function isError(value: unknown): value is ShownError {
+  return typeof value === 'object' && value !== null && 'message' in value && ('stack' in value || 'code' in value);
+}
+
+function errorText({ message, cause }: ShownError): string {
+  return isError(cause) ? `${message}, because ${errorText(cause)}` : message;
 }

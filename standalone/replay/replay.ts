@@ -102,6 +102,15 @@ export async function replay(store: Store, options: ReplayOptions): Promise<Repl
     const upTo = analysis.engine.tick;
     const filter = { limit: maxCompared, ...(options.verdict ? { verdict: options.verdict } : {}) };
     const stored = (await store.readVerdicts(filter)).filter((v) => v.tick > fromTick && v.tick <= upTo);
+    if (
+      options.verdict &&
+      stored.length === 0 &&
+      (await store.readVerdicts({ verdict: options.verdict, limit: 1 })).length === 0
+    )
+      throw new PicketError(
+        'NotFound',
+        `no verdict ${options.verdict} is stored; "picket risk top" lists those in force`,
+      );
     if (options.verdict && stored.length === 0)
       throw new NotReproducible(`no stored statement about ${options.verdict} lies after the start of the replay`);
     const report: ReplayReport = {

@@ -32,14 +32,17 @@ function sectionsOf(options: AdminOptions, view: AdminView, ready: boolean): Sec
           ready ? 'ready' : view.history.done ? 'starting' : `learning from history, ${view.history.entries} entries`,
         ],
         ['up', `${uptime} s`],
-        ['access logs', view.listening.als ? `port ${view.listening.als}, ${view.streams.length} streams` : 'not yet'],
+        [
+          'access logs',
+          view.listening.als ? `port ${view.listening.als}, ${countOf(view.streams.length, 'stream')}` : 'not yet',
+        ],
         [
           'filters',
           view.listening.xds
-            ? `port ${view.listening.xds}, ${view.envoys.filter((e) => e.connected).length} Envoys`
+            ? `port ${view.listening.xds}, ${countOf(view.envoys.filter((e) => e.connected).length, 'Envoy')}`
             : 'not yet',
         ],
-        ['manifests', `${options.objects.problems().length} problems (/api/v1/problems)`],
+        ['manifests', `${countOf(options.objects.problems().length, 'problem')} (/api/v1/problems)`],
       ],
     },
     {
@@ -95,6 +98,10 @@ function storeRow({ store }: AdminView): [string, string][] {
   if (store === undefined || store.failingSinceMs === 0) return [];
   const since = new Date(store.failingSinceMs).toISOString();
   return [['store', `takes nothing since ${since}: ${store.held} requests wait, ${store.dropped} were dropped`]];
+}
+
+function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function spanOf(ms: number): string {

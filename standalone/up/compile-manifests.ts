@@ -1,5 +1,5 @@
 /** Policies as a running Picket would compile them from a folder, without running one. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { objectSchemas } from '@picket/crds/validate.ts';
@@ -7,6 +7,7 @@ import { startOperator } from '@picket/operator/operator.ts';
 import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { createMemoryBus } from '@picket/runtime/bus/memory-bus.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
+import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
 import { silentLogger } from '@picket/runtime/log.ts';
 import { openFolderStore } from '@picket/runtime/objects/folder-store.ts';
 import { formatProblem } from '@picket/runtime/objects/problem.ts';
@@ -22,7 +23,9 @@ export interface CompiledManifests {
 /** Nothing is retried here, so nothing needs to be spread at random. */
 const evenly = (): number => 0.5;
 
+/** @throws PicketError NotFound, InvalidConfig when there is no such folder */
 export async function compileManifests(folder: string, fleet: string): Promise<CompiledManifests> {
+  await requireManifests(folder);
   const scratch = await mkdtemp(join(tmpdir(), 'picket-'));
   const closing: (() => Promise<void>)[] = [() => rm(scratch, { recursive: true, force: true })];
   try {
@@ -53,4 +56,12 @@ export async function compileManifests(folder: string, fleet: string): Promise<C
   } finally {
     for (const close of closing.reverse()) await close();
   }
+}
+
+/** @throws PicketError NotFound, InvalidConfig */
+export async function requireManifests(path: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw toPicketError(error, `--manifests ${path}`);
+  });
+  if (!found.isDirectory()) throw new PicketError('InvalidConfig', `--manifests: ${path} is not a folder`);
 }

@@ -1,6 +1,5 @@
 /** Operator and analyzer in one process over a folder of YAML: the composition behind `picket up`. */
 import { readFileSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
@@ -16,7 +15,7 @@ import { type Operator, startOperator } from '@picket/operator/operator.ts';
 import { createMemoryBus } from '@picket/runtime/bus/memory-bus.ts';
 import { openNats } from '@picket/runtime/bus/open-nats.ts';
 import { createSteadyClock, systemClock } from '@picket/runtime/clock.ts';
-import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
+import { PicketError } from '@picket/runtime/errors.ts';
 import type { TlsFiles } from '@picket/runtime/grpc/server-credentials.ts';
 import type { Host } from '@picket/runtime/host.ts';
 import { createLedger } from '@picket/runtime/ledger.ts';
@@ -28,6 +27,7 @@ import { checkPortFree, endpointOf, freePort } from './endpoint.ts';
 import { findEnvoy, startEnvoy } from './envoy-process.ts';
 import { createProcessMetrics } from './metrics.ts';
 import type { UpOptions } from './options.ts';
+import { requireManifests } from './compile-manifests.ts';
 import { storeAccess } from './store-access.ts';
 
 /** Runs until a signal asks it to stop; resolves when everything is drained. */
@@ -79,7 +79,7 @@ async function compose(
   onClose: (close: () => Promise<void> | void) => void,
 ): Promise<Analyzer> {
   const clock = createSteadyClock(systemClock);
-  await requireFolder(options.manifests);
+  await requireManifests(options.manifests);
   const tls = tlsFiles(options);
   requireListenPair(options);
   // The Envoy that Picket runs speaks to it on loopback in plain text.
@@ -262,12 +262,4 @@ function requireListenPair({ listenCert, listenKey }: UpOptions): void {
 function natsAccess(url: string, { env }: Host): Parameters<typeof openNats>[0] {
   const { PICKET_NATS_USER: user, PICKET_NATS_PASSWORD: password } = env;
   return { url, user, password, name: 'picket-standalone' };
-}
-
-/** @throws PicketError NotFound */
-async function requireFolder(path: string): Promise<void> {
-  const found = await stat(path).catch((error: unknown) => {
-    throw toPicketError(error, `--manifests ${path}`);
-  });
-  if (!found.isDirectory()) throw new PicketError('InvalidConfig', `--manifests: ${path} is not a folder`);
 }

@@ -105,7 +105,7 @@ function describeVerdict({ metadata, spec, status }: RiskVerdict): NonNullable<A
 }
 
 function round(value: number): string {
-  return value >= 10 ? value.toFixed(0) : value.toPrecision(2);
+  return value >= 10 ? value.toFixed(0) : String(Number(value.toPrecision(2)));
 }
 
 function decisionTime(verdict: RiskVerdict | undefined): number | undefined {

@@ -28,7 +28,8 @@ export function createScreen(out: NodeJS.WriteStream, elapsed: () => number): Sc
     settle,
     line(text = '', tone = 'plain') {
       settle();
-      out.write(`${live && tone !== 'plain' ? styleText(styles[tone], text, { stream: out }) : text}\n`);
+      const shown = live ? wrap(text, out.columns ?? 100) : text;
+      out.write(`${live && tone !== 'plain' ? styleText(styles[tone], shown, { stream: out }) : shown}\n`);
     },
     figures(text) {
       if (live) {
@@ -40,4 +41,18 @@ export function createScreen(out: NodeJS.WriteStream, elapsed: () => number): Sc
       }
     },
   };
+}
+
+/** Breaks between words; what follows a label stays under the text behind it. */
+export function wrap(text: string, columns: number): string {
+  const indent = ' '.repeat(/^ {2}\S+ {2,}(?=\S)|^ {2,}/.exec(text)?.[0].length ?? 0);
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > columns) {
+    const at = rest.lastIndexOf(' ', columns);
+    if (at <= indent.length) break;
+    lines.push(rest.slice(0, at));
+    rest = indent + rest.slice(at + 1);
+  }
+  return [...lines, rest].join('\n');
 }

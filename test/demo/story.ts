@@ -244,7 +244,8 @@ function startFigures(
       const acting = verdicts.filter((v) => v.status?.decision !== undefined).length;
       const time = `${((at - from) / 1000).toFixed(0)} s`;
       screen.figures(
-        `  ${time}  ${seen.users} people, ${rate.toFixed(0)} requests/s, ${seen.refused} of them refused; ${verdicts.length} verdicts, ${acting} acted on`,
+        `  ${time}  ${seen.users} people, ${rate.toFixed(0)} requests/s, ${seen.refused} of them refused; ` +
+          `${verdicts.length} verdict${verdicts.length === 1 ? '' : 's'}, ${acting} acted on`,
       );
     });
   }, 1000);

@@ -160,6 +160,12 @@ describe('picket envoy', () => {
     expect(unnamed.err).toContain('--tls-name');
   });
 
+  test('says which folder is not there', async () => {
+    const { code, err } = await runPicket(['envoy', 'snippet', '--manifests', join(folder, 'absent')]);
+    expect(code).toBe(6);
+    expect(err).toContain(join(folder, 'absent'));
+  });
+
   test('prints mutual TLS to Picket, with files where they are', async () => {
     const { out } = await envoy(
       ...['snippet', '--tls-cert', '/etc/envoy.crt', '--tls-key', 'envoy.key', '--tls-ca', 'ca.crt'],
