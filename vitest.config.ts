@@ -6,6 +6,7 @@ const rooms = [
   'runtime',
   'operator',
   'analyzer',
+  'charts',
   'kubectl-risk',
   'standalone',
   'test/support',

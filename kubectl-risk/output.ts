@@ -35,7 +35,7 @@ export async function printObjects(
     case 'json':
       return host.out(`${JSON.stringify(asOne(objects), null, 2)}\n`);
     case 'yaml':
-      return host.out(stringify(asOne(objects)));
+      return host.out(stringify(asOne(objects), { version: '1.1' }));
     case 'name':
       return host.out(objects.map((o) => `${o.kind.toLowerCase()}.picket.dev/${o.metadata.name}\n`).join(''));
     default:

@@ -24,6 +24,7 @@ async function run(world: World, ...args: string[]) {
   };
   const source: RiskSource = {
     allNamespaces: world.allNamespaces ?? false,
+    ...(world.whoAmI ? { whoAmI: async () => world.whoAmI } : {}),
     list: async (kind) => (objects[kind] ?? []) as never,
     review: async (verdict, review) => {
       reviewed.push(review);
@@ -37,7 +38,6 @@ async function run(world: World, ...args: string[]) {
     name: 'kubectl risk',
     firstStep: 'Apply one.',
     open: async () => source,
-    ...(world.whoAmI ? { whoAmI: async () => world.whoAmI } : {}),
   });
   await risk.parseAsync(args, { from: 'user' });
   return { out: host.written(), reviewed };

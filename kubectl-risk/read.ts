@@ -20,8 +20,6 @@ export interface RiskFront {
   firstStep: string;
   /** @param options those of the command and of its parents */
   open(options: Record<string, unknown>): Promise<RiskSource>;
-  /** Who the person is, where the source knows; goes into a review that names nobody. */
-  whoAmI?(options: Record<string, unknown>): Promise<string | undefined>;
 }
 
 interface Common extends Record<string, unknown> {
@@ -96,7 +94,7 @@ export function addReadCommands(risk: Command, front: RiskFront): void {
       const disposition = dispositionOf(options);
       const source = await front.open(options);
       const verdict = await findVerdict(source, name, front.name);
-      const by = options.by ?? (await front.whoAmI?.(options));
+      const by = options.by ?? (await source.whoAmI?.());
       const reviewed = await source.review(verdict, {
         disposition,
         ...(by ? { by } : {}),

@@ -8,6 +8,8 @@ export interface RiskSource {
   readonly allNamespaces: boolean;
   /** Objects in the namespaces that the command line asks for. */
   list<K extends KindName>(kind: K): Promise<ObjectByKind[K][]>;
+  /** Who asks, where the source knows; stands in a review that names nobody. */
+  whoAmI?(): Promise<string | undefined>;
   /** Resolves to the verdict with the review. */
   review(verdict: RiskVerdict, review: Review): Promise<RiskVerdict>;
 }

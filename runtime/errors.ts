@@ -18,6 +18,7 @@ export const errorCodes = {
   Corrupt: { retriable: false, exitCode: 9, meaning: 'Stored state cannot be read; it was set aside.' },
   NotReproducible: { retriable: false, exitCode: 10, meaning: 'A replay lacks rows, inputs or the same build.' },
   Unsupported: { retriable: false, exitCode: 11, meaning: 'The version of a neighbour or file is not supported.' },
+  Unhealthy: { retriable: false, exitCode: 12, meaning: 'A check found something that must be fixed.' },
   Cancelled: { retriable: false, exitCode: 130, meaning: 'A person or the system stopped the work.' },
   Internal: { retriable: false, exitCode: 1, meaning: 'A defect of Picket; please report it.' },
 } as const satisfies Record<string, { retriable: boolean; exitCode: number; meaning: string }>;

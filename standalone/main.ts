@@ -1,7 +1,8 @@
 /** The `picket` command. */
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
+import { runCommandLine } from '@picket/kubectl-risk/run-command-line.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
-import { errorCodes, exitCodeOf, PicketError } from '@picket/runtime/errors.ts';
+import { errorCodes } from '@picket/runtime/errors.ts';
 import { runAnalyze } from './analyze/run.ts';
 import { analyzeCommand } from './analyze/command.ts';
 import { envoyCommand } from './envoy/envoy.ts';
@@ -43,16 +44,4 @@ program
     ];
     await host.out(renderTable(['CODE', 'NAME', 'MEANING'], rows));
   });
-for (const command of [program, ...program.commands, ...program.commands.flatMap((c) => c.commands)])
-  command.exitOverride();
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) host.setExitCode(error.exitCode === 0 ? 0 : errorCodes.Usage.exitCode);
-  else {
-    host.err(`picket: ${error instanceof Error ? error.message : String(error)}\n`);
-    if (!(error instanceof PicketError) && error instanceof Error && error.stack) host.err(`${error.stack}\n`);
-    host.setExitCode(exitCodeOf(error));
-  }
-}
+await runCommandLine(program, 'picket', host);

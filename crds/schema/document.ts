@@ -1,4 +1,5 @@
 /** The schema of a whole object and of its CRD, from the source of a kind. */
+import { createHash } from 'node:crypto';
 import type { Kind } from './kind.ts';
 import { GROUP, VERSION } from './kind.ts';
 import type { Json, Schema } from './schema.ts';
@@ -65,33 +66,45 @@ export function openApiSchema(schema: Schema): { [key: string]: Json } {
   return out;
 }
 
-/** A `CustomResourceDefinition` of `apiextensions.k8s.io/v1`. */
-export function customResourceDefinition(kind: Kind): { [key: string]: Json } {
+/** Annotation of a CRD by which a program finds out that the kind in a cluster is not the one that it knows. */
+export const schemaDigestAnnotation = 'picket.dev/schema-digest';
+
+export interface CustomResourceDefinition {
+  apiVersion: 'apiextensions.k8s.io/v1';
+  kind: 'CustomResourceDefinition';
+  metadata: { name: string; annotations: Record<string, string> };
+  spec: { [key: string]: Json };
+}
+
+/** A kind as Kubernetes takes it. */
+export function customResourceDefinition(kind: Kind): CustomResourceDefinition {
+  const spec: { [key: string]: Json } = {
+    group: GROUP,
+    scope: 'Namespaced',
+    names: {
+      kind: kind.kind,
+      listKind: `${kind.kind}List`,
+      plural: kind.plural,
+      singular: kind.kind.toLowerCase(),
+      shortNames: [kind.shortName],
+      categories: ['picket'],
+    },
+    versions: [
+      {
+        name: VERSION,
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        additionalPrinterColumns: kind.columns.map((column) => ({ ...column })),
+        schema: { openAPIV3Schema: openApiSchema(documentSchema(kind)) },
+      },
+    ],
+  };
+  const digest = createHash('sha256').update(JSON.stringify(spec)).digest('hex').slice(0, 16);
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `${kind.plural}.${GROUP}` },
-    spec: {
-      group: GROUP,
-      scope: 'Namespaced',
-      names: {
-        kind: kind.kind,
-        listKind: `${kind.kind}List`,
-        plural: kind.plural,
-        singular: kind.kind.toLowerCase(),
-        shortNames: [kind.shortName],
-        categories: ['picket'],
-      },
-      versions: [
-        {
-          name: VERSION,
-          served: true,
-          storage: true,
-          subresources: { status: {} },
-          additionalPrinterColumns: kind.columns.map((column) => ({ ...column })),
-          schema: { openAPIV3Schema: openApiSchema(documentSchema(kind)) },
-        },
-      ],
-    },
+    metadata: { name: `${kind.plural}.${GROUP}`, annotations: { [schemaDigestAnnotation]: digest } },
+    spec,
   };
 }

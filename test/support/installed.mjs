@@ -14,7 +14,9 @@ function findProblem() {
   if (!existsSync('node_modules/.package-lock.json')) return 'nothing is installed';
   const wanted = JSON.parse(readFileSync('package-lock.json', 'utf8')).packages;
   const have = JSON.parse(readFileSync('node_modules/.package-lock.json', 'utf8')).packages;
-  for (const [path, { version, optional, link }] of Object.entries(wanted)) {
+  for (const [path, { version, optional, link, bin }] of Object.entries(wanted)) {
+    for (const name of path.includes('node_modules/') ? [] : Object.keys(bin ?? {}))
+      if (!existsSync(`node_modules/.bin/${name}`)) return `the command ${name} is not linked`;
     if (!path.startsWith('node_modules/')) continue;
     if (link) {
       if (!existsSync(path)) return `${path}, a workspace, is not linked`;

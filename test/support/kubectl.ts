@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { type CommandResult, runToEnd } from './commands.ts';
 import { findTool } from './tools.ts';
 
 /** The kubectl that was built, else the machine's. */
@@ -19,6 +20,11 @@ export function kubectl(kubeconfig: string, ...args: string[]): string {
   );
   if (status !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr || error?.message}`);
   return stdout;
+}
+
+/** Runs kubectl to its end. Without `KUBECONFIG` in `env` it finds no cluster. */
+export async function runKubectl(args: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
+  return runToEnd(findKubectl() ?? 'kubectl', args, { env: { KUBECONFIG: '/dev/null', ...env } });
 }
 
 /** A table of `kubectl get` as rows by heading. Columns are set apart by three spaces. */

@@ -1,9 +1,9 @@
 /** A really running `picket`: `picket up` as a child process, its admin interface, and its other commands. */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BehaviorPolicy, ProtectedAPI, RiskVerdict } from '@picket/crds/gen/types.ts';
+import { type CommandResult, runToEnd } from './commands.ts';
 import { freePorts } from './ports.ts';
 import { type RunningProcess, startProcess, waitFor } from './processes.ts';
 import { nodeBinary, repositoryRoot, requireTool } from './tools.ts';
@@ -142,28 +142,12 @@ export async function startPicket(options: PicketOptions): Promise<Picket> {
   return picket;
 }
 
-export interface CommandResult {
-  code: number;
-  out: string;
-  err: string;
-}
-
 /** Runs a `picket` command to its end. */
 export async function runPicket(
   args: readonly string[],
   options: { cwd?: string; env?: Record<string, string> } = {},
 ): Promise<CommandResult> {
-  const child = spawn(nodeBinary, [join(repositoryRoot, 'standalone/main.ts'), ...args], {
-    cwd: options.cwd,
-    ...(options.env ? { env: { ...process.env, ...options.env } } : {}),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let out = '';
-  let err = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  const code = await new Promise<number>((resolve) => child.once('close', (status) => resolve(status ?? -1)));
-  return { code, out, err };
+  return runToEnd(nodeBinary, [join(repositoryRoot, 'standalone/main.ts'), ...args], options);
 }
 
 /** Removes what a stopped Picket left behind. */
