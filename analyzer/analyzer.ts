@@ -33,6 +33,7 @@ import { createOperationRegistry } from './operations/registry.ts';
 import { apiIdOf } from './operations/template.ts';
 import { watchPolicies } from './policy-watch.ts';
 import { createDecisionSender } from './publish/decision-sender.ts';
+import { policyEvent } from './publish/events.ts';
 import { createOutcomeSender, nothingTold, type OutcomeMetrics } from './publish/outcome-sender.ts';
 import type { Publisher } from './publish/publisher.ts';
 import type { StatusView } from './publish/api-status.ts';
@@ -260,7 +261,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     if (policy) {
       enter(policy);
       analysis.input({ kind: 'policy', policy: withoutLists(policy) });
-      publisher.event('policy', api, api, `${api}-${policy.revision}`, { api, revision: policy.revision });
+      publisher.event('policy', api, api, `${api}-${policy.revision}`, policyEvent(api, policy.revision));
     } else {
       policies.delete(api);
       analysis.input({ kind: 'policyDeleted', api });

@@ -9,6 +9,7 @@ import type { Told } from '../store/store.ts';
 import type { StoreWriter } from '../store/writer.ts';
 import type { DetectorId } from '../verdict.ts';
 import type { DecisionSender } from './decision-sender.ts';
+import { decisionEvent, verdictEvent } from './events.ts';
 import type { Publisher } from './publisher.ts';
 
 /** What is only seen in passing; everything else can be asked for. */
@@ -34,14 +35,14 @@ export function createOutcomeSender(options: {
   const record = (change: DecisionChange, outcome: AnalysisOutcome): void => {
     metrics.decision(change.event);
     const d = change.decision;
-    const row = {
+    writer.decision({
       id: d.id,
       at: outcome.at,
       api: d.api,
-      kind: d.kind as number,
+      kind: d.kind,
       pseudonym: d.pseudonym,
-      action: d.action as number,
-      mode: d.mode as number,
+      action: d.action,
+      mode: d.mode,
       verdict: d.verdict,
       policy: d.policy,
       policyRevision: d.policyRevision,
@@ -50,9 +51,14 @@ export function createOutcomeSender(options: {
       evidenceCompleteAt: Number(d.evidenceCompleteAtMs),
       event: change.event,
       reason: change.reason,
-    };
-    writer.decision(row);
-    publisher.event('decision', d.api, d.verdict, `${d.id || d.verdict}-${change.event}-${outcome.tick}`, row);
+    });
+    publisher.event(
+      'decision',
+      d.api,
+      d.verdict,
+      `${d.id || d.verdict}-${change.event}-${outcome.tick}`,
+      decisionEvent(change),
+    );
   };
 
   const send = (key: string, change: DecisionChange): void => {
@@ -74,7 +80,8 @@ export function createOutcomeSender(options: {
       const fresh = outcome.tick > told.verdictTick;
       if (fresh) writer.verdict(verdict);
       publisher.verdict(verdict);
-      if (fresh) publisher.event('verdict', verdict.api, verdict.name, `${verdict.name}-${outcome.tick}`, verdict);
+      if (fresh)
+        publisher.event('verdict', verdict.api, verdict.name, `${verdict.name}-${outcome.tick}`, verdictEvent(verdict));
     }
     // The last word of the tick alone is sent: a decision that replaces another must leave no moment without one.
     const last = new Map<string, DecisionChange>();

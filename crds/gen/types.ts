@@ -1228,3 +1228,65 @@ export interface ComplianceReportStatus {
 }
 
 export type ReportResult = 'Pass' | 'Fail' | 'Incomplete';
+
+/** A verdict was said, or said anew because its score or evidence changed. */
+export interface VerdictEvent {
+  /** Namespace of the API. */
+  namespace: string;
+  /** Name of the `ProtectedAPI`. */
+  api: string;
+  /** Name of the `RiskVerdict`. */
+  verdict: string;
+  /** Whom it is about, by pseudonym. */
+  principal: EventPrincipal;
+  /** The scored judgement. */
+  status: RiskVerdictStatus;
+}
+
+/** Whom it is about, by pseudonym. */
+export interface EventPrincipal {
+  /** Kind of the principal. */
+  kind: PrincipalKind;
+  /** Keyed hash of the principal, in hex. */
+  pseudonym: string;
+}
+
+/** A decision began, changed or ended. */
+export interface DecisionEvent {
+  /** Namespace of the API. */
+  namespace: string;
+  /** Name of the `ProtectedAPI`. */
+  api: string;
+  /** Name of the `RiskVerdict` that it follows from. */
+  verdict: string;
+  /** Whom it is about, by pseudonym. */
+  principal: EventPrincipal;
+  /** What happened. */
+  change: DecisionChange;
+  /** What happens to requests. */
+  action: Action;
+  /** Mode of the policy that decided. */
+  mode: Mode;
+  /** When it was decided. */
+  decidedAt: string;
+  /** When it ends. */
+  expiresAt: string;
+  /** Id of the decision; Envoy names it in the details of a refused request. */
+  id?: string;
+  /** Name of the `BehaviorPolicy` that decided. */
+  policy?: string;
+  /** Why it changed, for a person. */
+  reason?: string;
+}
+
+export type DecisionChange = 'decided' | 'extended' | 'lifted' | 'expired' | 'suppressed';
+
+/** The analyzer judges an API by a new compiled policy. */
+export interface PolicyEvent {
+  /** Namespace of the API. */
+  namespace: string;
+  /** Name of the `ProtectedAPI`. */
+  api: string;
+  /** Revision of the compiled policy. */
+  revision: string;
+}

@@ -1,8 +1,10 @@
 /** Writes everything that is generated from `crds/kinds`; `npm run check` fails when the result differs from Git. */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { events } from '../kinds/events.ts';
 import { kinds } from '../kinds/kinds.ts';
 import { GROUP } from '../schema/kind.ts';
 import { renderCrdYaml } from './crd-yaml.ts';
+import { renderEventReference, renderEventSchema } from './event-schema.ts';
 import { renderReference, renderReferenceIndex } from './reference.ts';
 import { renderTypes } from './typescript.ts';
 
@@ -16,4 +18,6 @@ for (const kind of kinds) {
   writeFileSync(new URL(`${kind.kind.toLowerCase()}.md`, reference), renderReference(kind));
 }
 writeFileSync(new URL('README.md', reference), renderReferenceIndex(kinds));
-writeFileSync(new URL('types.ts', gen), renderTypes(kinds));
+writeFileSync(new URL('types.ts', gen), renderTypes(kinds, Object.values(events)));
+writeFileSync(new URL('events.schema.json', reference), renderEventSchema(events));
+writeFileSync(new URL('events.md', reference), renderEventReference(events));

@@ -17,10 +17,10 @@ export function renderReference(kind: Kind): string {
     '',
     '## spec',
     '',
-    ...table('spec', kind.spec),
+    ...fieldTable('spec', kind.spec),
     '## status',
     '',
-    ...table('status', kind.status),
+    ...fieldTable('status', kind.status),
     '## Columns of kubectl get',
     '',
     '| column | field | meaning |',
@@ -52,7 +52,8 @@ export function renderReferenceIndex(kinds: readonly Kind[]): string {
   ].join('\n');
 }
 
-function table(root: string, schema: Schema): string[] {
+/** Fields of a schema with their meaning, and its rules. */
+export function fieldTable(root: string, schema: Schema): string[] {
   const rows: string[] = [];
   collect(root, schema, rows);
   const rules = ruleLines(root, schema);

@@ -31,12 +31,14 @@ export interface OwnerReference {
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 `;
 
-export function renderTypes(kinds: readonly Kind[]): string {
+/** @param further schemas beside those of kinds, for example of events */
+export function renderTypes(kinds: readonly Kind[], further: readonly Schema[]): string {
   const declared = new Map<string, string>();
   for (const kind of kinds) {
     declare(kind.spec, declared);
     declare(kind.status, declared);
   }
+  for (const schema of further) declare(schema, declared);
   const objects = kinds.map(
     (kind) => `${doc(kind.description)}export interface ${kind.kind} {
   apiVersion: '${API_VERSION}';
