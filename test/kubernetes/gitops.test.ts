@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatFieldError, kindNames, validateObject } from '@picket/crds/validate.ts';
 import { type Manifest, parseManifests } from '../support/helm.ts';
-import { findKubectl, runKubectl } from '../support/kubectl.ts';
+import { missingKubectl, runKubectl } from '../support/kubectl.ts';
 import { type Kubernetes, kubernetesMissing, startKubernetes } from '../support/kubernetes.ts';
 import { repositoryRoot } from '../support/tools.ts';
 
-const noKubectl = findKubectl().missing;
+const noKubectl = missingKubectl;
 const overlay = (name: string): string => join(repositoryRoot, 'examples/gitops/overlays', name);
 
 async function build(name: string): Promise<Manifest[]> {
