@@ -42,6 +42,18 @@ describe('picket up refuses to start', () => {
     expect(err).not.toContain('    at ');
   });
 
+  test('when the Envoy it runs would have to cross a network, or has half of a certificate', async () => {
+    const pem = ['--tls-cert', 'c', '--tls-key', 'k', '--tls-ca', 'a'];
+    const { code, err } = await up(
+      ...['--manifests', folder, '--data', data('d'), '--envoy', 'run', '--upstream', '127.0.0.1:9', ...pem],
+      ...['--xds-listen', '0.0.0.0:0', '--listen-cert', 'site.crt', '--filter-ttl', '5'],
+    );
+    expect(code).toBe(3);
+    expect(err).toContain('--xds-listen: the Envoy that --envoy run starts is on this host');
+    expect(err).toContain('--listen-cert and --listen-key go together');
+    expect(err).toContain('--filter-ttl');
+  });
+
   test('when its data would be read as manifests', async () => {
     const { code, err } = await up('--manifests', folder, '--data', join(folder, 'data'));
     expect(code).toBe(3);

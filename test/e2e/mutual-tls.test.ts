@@ -9,7 +9,7 @@ import { freePicketPorts, launchPicket, type Picket, type PicketStatus, runPicke
 import { waitFor } from '../support/processes.ts';
 import { createPki, missingOpenssl } from '../support/pki.ts';
 import { findTool } from '../support/tools.ts';
-import { answered, createStage, type Stage, stuff } from './stage.ts';
+import { answered, configDump, createStage, type Stage, stuff } from './stage.ts';
 
 const missing = findTool('envoy').missing ?? missingOpenssl;
 
@@ -101,5 +101,44 @@ describe.skipIf(missing !== undefined)(`picket up beyond loopback${missing ? ` (
   test('nobody without a certificate reads the admin port', async () => {
     expect(await ask('/', undefined)).toBeUndefined();
     expect(await ask('/', 'person')).toContain('Picket standalone');
+  });
+});
+
+describe.skipIf(missing !== undefined)(`TLS of the Envoy that Picket runs${missing ? ` (${missing})` : ''}`, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'picket-site-'));
+  let stage: Stage;
+  let picket: Picket;
+  beforeAll(async () => {
+    const site = createPki(folder).issue('site', 'DNS:shop.example');
+    stage = await createStage();
+    picket = await stage.start({ args: ['--listen-cert', site.certificate, '--listen-key', site.key] });
+  });
+  afterAll(async () => {
+    await picket?.stop();
+    await stage?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('callers are served over TLS, and their fingerprints are known where decisions need them', async () => {
+    const status = await new Promise<number>((resolve, reject) => {
+      request(
+        {
+          ...{ host: '127.0.0.1', port: picket.ports.traffic, path: '/v1/products/1', servername: 'shop.example' },
+          ca: readFileSync(join(folder, 'ca.crt')),
+        },
+        (reply) => {
+          reply.resume();
+          reply.on('end', () => resolve(reply.statusCode ?? 0));
+        },
+      )
+        .on('error', reject)
+        .end();
+    });
+    expect(status).toBe(200);
+    await expect.poll(async () => (await picket.status()).ledger?.received, { timeout: 10_000 }).toBeGreaterThan(0);
+    const dump = JSON.stringify(await configDump(picket));
+    expect(dump).toContain('enable_ja4_fingerprinting');
+    // In the access log, and in the rules that identify callers.
+    expect(dump.split('%TLS_JA4_FINGERPRINT%').length).toBeGreaterThanOrEqual(3);
   });
 });
