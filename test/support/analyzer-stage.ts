@@ -11,6 +11,7 @@ import { startAlsServer } from '@picket/analyzer/ingest/als-server.ts';
 import { createPublisher } from '@picket/analyzer/publish/publisher.ts';
 import { createCheckpoints } from '@picket/analyzer/replay/checkpoint.ts';
 import { createClickHouseStore } from '@picket/analyzer/store/clickhouse-store.ts';
+import type { Store } from '@picket/analyzer/store/store.ts';
 import { createStoreWriter, type StoreWriter, type StoreWriterOptions } from '@picket/analyzer/store/writer.ts';
 import { objectSchemas } from '@picket/crds/validate.ts';
 import { CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
@@ -24,10 +25,9 @@ import { compileManifests } from '@picket/standalone/up/compile-manifests.ts';
 import { type ClickHouseDouble, startClickHouseDouble } from './clickhouse-double.ts';
 import { repositoryRoot } from './tools.ts';
 
-export interface AnalyzerStage {
+export interface AnalyzerOnStore {
   analyzer: Analyzer;
   alsPort: number;
-  double: ClickHouseDouble;
   writer: StoreWriter;
   ledger(): LedgerSnapshot;
   /** Open access log streams. */
@@ -35,10 +35,35 @@ export interface AnalyzerStage {
   close(): Promise<void>;
 }
 
+export interface AnalyzerStage extends AnalyzerOnStore {
+  double: ClickHouseDouble;
+}
+
 export async function startAnalyzerStage(
   writerOptions: Partial<StoreWriterOptions> = {},
   analyzerOptions: Partial<AnalyzerOptions> = {},
 ): Promise<AnalyzerStage> {
+  const double = await startClickHouseDouble();
+  const endpoint = { url: double.url, username: 'default', password: '' };
+  const store = createClickHouseStore({ engine: 'single', endpoint: () => endpoint, requestTimeoutMs: 2_000 });
+  const running = await startAnalyzerOnStore(store, { flushIntervalMs: 50, ...writerOptions }, analyzerOptions);
+  return {
+    ...running,
+    double,
+    async close() {
+      await running.close();
+      await store.close();
+      await double.close();
+    },
+  };
+}
+
+/** The same on a store of the caller's, which stays the caller's to close. */
+export async function startAnalyzerOnStore(
+  store: Store,
+  writerOptions: Partial<StoreWriterOptions> = {},
+  analyzerOptions: Partial<AnalyzerOptions> = {},
+): Promise<AnalyzerOnStore> {
   const clock = analyzerOptions.clock ?? createSteadyClock(systemClock);
   const closing: (() => Promise<void> | void)[] = [];
   const folder = await mkdtemp(join(tmpdir(), 'picket-stage-'));
@@ -59,11 +84,6 @@ export async function startAnalyzerStage(
   for (const policy of policies)
     await bucket.put(policyKey(parseApiName(policy.api)), toBinary(CompiledPolicySchema, policy));
   const ledger = createLedger();
-  const double = await startClickHouseDouble();
-  closing.push(() => double.close());
-  const endpoint = { url: double.url, username: 'default', password: '' };
-  const store = createClickHouseStore({ engine: 'single', endpoint: () => endpoint, requestTimeoutMs: 2_000 });
-  closing.push(() => store.close());
   const writer = createStoreWriter({
     store,
     ledger,
@@ -71,7 +91,6 @@ export async function startAnalyzerStage(
     log: { info() {}, warn() {}, error() {} },
     runId: 'stage',
     storedUpTo: 0,
-    flushIntervalMs: 50,
     ...writerOptions,
   });
   closing.push(() => writer.close(200));
@@ -106,7 +125,6 @@ export async function startAnalyzerStage(
   return {
     analyzer,
     alsPort: als.port,
-    double,
     writer,
     ledger: () => ledger.snapshot(),
     streams: () => als.streams().length,
