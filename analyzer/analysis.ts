@@ -13,7 +13,7 @@ import type { CoordinatorOutput, DecisionChange } from './decide/coordinator-out
 import { type Coordinator, type CoordinatorState, createCoordinator } from './decide/coordinator.ts';
 import type { MatchRecord, MatchValues } from './decide/match.ts';
 import { limitsOf } from './decide/safety.ts';
-import { type ClosedTick, createEngine, type Engine, type EngineState } from './engine/engine.ts';
+import { type ClosedTick, createEngine, type Engine, type EngineOptions, type EngineState } from './engine/engine.ts';
 import type { Sighting } from './engine/sighting.ts';
 import { F, type ObservationBatch, STRIDE } from './observation.ts';
 import { hex16 } from './profile/hash.ts';
@@ -79,8 +79,8 @@ export interface Analysis {
 const rememberedIds = 1 << 16;
 
 /** @param valuesOf what the border knows of an API's values; a replay knows none */
-export function createAnalysis(options: { workers: number; valuesOf(api: string): MatchValues }): Analysis {
-  const engine = createEngine({ workers: options.workers });
+export function createAnalysis(options: EngineOptions & { valuesOf(api: string): MatchValues }): Analysis {
+  const engine = createEngine(options);
   const coordinators = new Map<string, Coordinator>();
   const apiNames = new Map<number, string>();
   const policies = new Map<string, CompiledPolicy>();

@@ -98,8 +98,14 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-export function createEngine(options: { workers: number }): Engine {
-  const hosts = createHosts(options.workers);
+export interface EngineOptions {
+  workers: number;
+  /** What the tables may grow to, whatever arrives; the number of their slots alone bounds them unless told. */
+  tableBytes?: number | undefined;
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  const hosts = createHosts(options.workers, options.tableBytes ?? Number.POSITIVE_INFINITY);
   const shared = options.workers > 0;
   const population = new Population();
   const spare: ObservationBatch[] = [];

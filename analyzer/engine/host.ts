@@ -40,8 +40,8 @@ export interface JobResult {
 export class PartitionHost {
   readonly #partitions: Map<number, Partition>;
 
-  constructor(indices: readonly number[]) {
-    this.#partitions = new Map(indices.map((index) => [index, new Partition(index)]));
+  constructor(indices: readonly number[], tableBytes: number) {
+    this.#partitions = new Map(indices.map((index) => [index, new Partition(index, tableBytes)]));
   }
 
   run(job: Job): JobResult {

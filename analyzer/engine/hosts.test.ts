@@ -4,7 +4,7 @@ import type { Job } from './host.ts';
 import { createHosts } from './hosts.ts';
 
 it('refuses work once a worker thread has died, at once and every time', async () => {
-  const hosts = createHosts(1);
+  const hosts = createHosts(1, Number.POSITIVE_INFINITY);
   const broken = { words: undefined, length: 1 } as unknown as UpdateList;
   const job: Job = {
     u32: new Uint32Array(64),

@@ -15,12 +15,15 @@ export interface Hosts {
 }
 
 /** `workers` 0 runs everything on the calling thread: the default on two cores, where threads only add copies. */
-export function createHosts(workers: number): Hosts {
-  return workers === 0 ? localHost() : workerHosts(workers);
+export function createHosts(workers: number, tableBytes: number): Hosts {
+  return workers === 0 ? localHost(tableBytes) : workerHosts(workers, tableBytes);
 }
 
-function localHost(): Hosts {
-  const host = new PartitionHost(Array.from({ length: PARTITIONS }, (_, i) => i));
+function localHost(tableBytes: number): Hosts {
+  const host = new PartitionHost(
+    Array.from({ length: PARTITIONS }, (_, i) => i),
+    tableBytes,
+  );
   return {
     run: (job) => host.run(job),
     save: async () => host.save(),
@@ -30,9 +33,12 @@ function localHost(): Hosts {
   };
 }
 
-function workerHosts(count: number): Hosts {
+function workerHosts(count: number, tableBytes: number): Hosts {
   const threads = Array.from({ length: count }, (_, i) =>
-    startThread(Array.from({ length: PARTITIONS }, (_, p) => p).filter((p) => p % count === i)),
+    startThread(
+      Array.from({ length: PARTITIONS }, (_, p) => p).filter((p) => p % count === i),
+      tableBytes,
+    ),
   );
   const all = async <T>(request: (thread: Thread, i: number) => Promise<unknown>): Promise<T[]> =>
     (await Promise.all(threads.map(request))) as T[];
@@ -89,8 +95,8 @@ interface Thread {
   stop(): Promise<void>;
 }
 
-function startThread(indices: number[]): Thread {
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { indices } });
+function startThread(indices: number[], tableBytes: number): Thread {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { indices, tableBytes } });
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let next = 0;
   let dead: Error | undefined;

@@ -22,7 +22,7 @@ import { PrincipalTable, type Standing } from '../profile/principal-table.ts';
 import type { SlabState } from '../profile/slab.ts';
 import type { CampaignTrait } from '../verdict.ts';
 import { detectorIds } from '../verdict.ts';
-import { stableShape, UPDATE_WORDS, type UpdateList } from './fan-out.ts';
+import { PARTITIONS, stableShape, UPDATE_WORDS, type UpdateList } from './fan-out.ts';
 import { Key, KIND_BITS, KIND_COUNT, Trait } from './key-kind.ts';
 import type { Sighting } from './sighting.ts';
 
@@ -91,12 +91,15 @@ export class Partition {
   #flags = 0;
   readonly #scene: Scene;
 
-  constructor(index: number) {
+  /** @param tableBytes what the tables of all partitions may take */
+  constructor(index: number, tableBytes: number) {
     this.index = index;
     this.#detectors = detectorFactories.map((make, i) =>
       make((table, base, learn) => this.#close(i, table, base, learn)),
     );
     this.#tables = this.#detectors.flatMap((d) => [...d.tables]);
+    const budget = { bytes: tableBytes / PARTITIONS };
+    for (const { slab } of [this.#principals, ...this.#tables]) slab.budget = budget;
     this.#byKind = Array.from({ length: KIND_COUNT }, (_, kind) =>
       this.#detectors.filter((d) => d.kinds.includes(kind)),
     );
@@ -319,7 +322,7 @@ export class Partition {
 
 /** Names the layout of a partition's tables: state of another layout cannot be loaded. */
 export function partitionLayout(): string {
-  const { principals, tables } = new Partition(0).save();
+  const { principals, tables } = new Partition(0, Number.POSITIVE_INFINITY).save();
   return [principals, ...tables].map((s) => `${s.words}/${s.doorkeeper.length}`).join(' ');
 }
 

@@ -5,7 +5,8 @@ import { PartitionHost, type Job } from './host.ts';
 import type { PartitionState } from './partition.ts';
 
 let snapshot: Snapshot = new Map();
-const host = new PartitionHost((workerData as { indices: number[] }).indices);
+const { indices, tableBytes } = workerData as { indices: number[]; tableBytes: number };
+const host = new PartitionHost(indices, tableBytes);
 
 export type WorkerRequest =
   | {

@@ -72,7 +72,8 @@ export function createCallerReader(hasher: ValueHasher, escrow: Escrow): CallerR
         facts.networkLo = digest.lo;
         facts.networkHi = digest.hi;
       }
-      addresses.set(text, facts);
+      // A part of a log line would keep the whole line alive.
+      addresses.set(name === text ? name : text, facts);
     }
     if (facts.held !== escrow.generation(ValueKind.Address)) {
       restoreAddress(facts);

@@ -104,3 +104,19 @@ it('refuses a state of another layout', () => {
   expect(() => new Slab({ words: words + 2, maxSlots: 16 }).load(state)).toThrow(RangeError);
   expect(() => new Slab({ words, maxSlots: 16, doorkeeperBits: 1024 }).load(state)).toThrow(RangeError);
 });
+
+it('stops growing when the budget that it shares is used up, and evicts from then on', () => {
+  const budget = { bytes: 64 * 4 * 4 * 3 };
+  const [a, b] = [new Slab({ words: 4, maxSlots: 10_000 }), new Slab({ words: 4, maxSlots: 10_000 })];
+  a.budget = b.budget = budget;
+  for (let key = 1; key <= 1000; key++) {
+    a.obtain(key, key, 1);
+    b.obtain(key, key, 1);
+  }
+  // 64 slots each to begin with, and three times that much to share.
+  expect(a.used + b.used).toBeLessThanOrEqual(5 * 64);
+  expect(a.used).toBeGreaterThanOrEqual(64);
+  expect(b.used).toBeGreaterThanOrEqual(64);
+  expect(a.evicted).toBe(1000 - a.used);
+  expect(a.find(1000, 1000)).toBeGreaterThanOrEqual(0);
+});

@@ -50,6 +50,8 @@ export class Slab {
   onEvict: ((base: number) => void) | undefined;
   readonly words: number;
   readonly maxSlots: number;
+  /** Bytes that the slabs which share it may still grow by; undefined = as many as there are slots. */
+  budget: { bytes: number } | undefined;
   #index: Int32Array;
   #hand = 0;
   readonly #doorkeeper: Uint32Array;
@@ -91,7 +93,7 @@ export class Slab {
       this.refused++;
       return -1;
     }
-    const base = this.used < this.maxSlots ? this.#grown() : this.#evict();
+    const base = this.#hasRoom() ? this.#grown() : this.#evict();
     this.u32[base] = lo;
     this.u32[base + 1] = hi;
     this.u32[base + 2] = seconds;
@@ -163,9 +165,19 @@ export class Slab {
     return seen;
   }
 
+  /** A slot is free, or can be had. */
+  #hasRoom(): boolean {
+    if (this.used >= this.maxSlots) return false;
+    if ((this.used + 1) * this.words <= this.u32.length) return true;
+    const before = this.u32.byteLength;
+    if (this.budget && this.budget.bytes < Math.min(before, this.maxSlots * this.words * 4 - before)) return false;
+    this.#enlarge();
+    if (this.budget) this.budget.bytes -= this.u32.byteLength - before;
+    return true;
+  }
+
   #grown(): number {
     const base = this.used * this.words;
-    if (base + this.words > this.u32.length) this.#enlarge();
     this.used++;
     if (this.used * 2 > this.#index.length) this.#reindex(this.#index.length * 2);
     return base;

@@ -46,6 +46,8 @@ import { UnusableInput } from './unusable-input.ts';
 const lagMs = 2_000;
 /** Nobody waits for a decision here, and most logs tell whole seconds: shorter ticks would only cost. */
 const tickMs = 1_000;
+/** Some 150,000 callers that are active at a time; past it those not seen for longest make room. */
+const tableBytes = 160 << 20;
 /** What the report supposes where no policy is given. */
 const assumedPolicy = 'the default responses (Tag at Elevated, Throttle at High, Deny at Critical), dry run';
 
@@ -246,7 +248,7 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
     traitOf: (trait, pseudonym) =>
       valueOf(trait === 'ja4' ? ValueKind.Ja4 : ValueKind.UserAgent, pseudonym) ?? pseudonym,
   };
-  const analysis = createAnalysis({ workers, valuesOf: () => values });
+  const analysis = createAnalysis({ workers, tableBytes, valuesOf: () => values });
   for (const policy of policies) analysis.input({ kind: 'policy', policy });
   const apiNames = new Map(policies.map((p) => [apiIdOf(p.api).lo, p.api]));
   const see = createSight(collector, apiNames, registry);

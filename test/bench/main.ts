@@ -10,8 +10,9 @@ const benches: Readonly<Record<string, (quick: boolean) => Promise<object>>> = {
     (await import('./identify.ts')).runIdentify(() => performance.now(), quick ? 50_000 : 300_000),
   store: async (quick) => (await import('./store.ts')).runStore(() => performance.now(), quick ? 3 : 15),
   logs: async (quick) => (await import('./logs.ts')).runLogsBench(quick ? 100_000 : 1_000_000),
-  analyze: async (quick) =>
-    (await import('./analyze.ts')).runAnalyzeBench(() => performance.now(), quick ? 100_000 : 1_000_000),
+  ingest: async (quick) => (await import('./ingest.ts')).runIngest(quick),
+  memory: async (quick) => (await import('./memory.ts')).runMemory(quick),
+  analyze: async (quick) => (await import('./analyze.ts')).runAnalyzeBench(() => performance.now(), quick),
   enforcement: async (quick) => (await import('./enforcement.ts')).runEnforcement(quick),
   cost: async (quick) => (await import('./cost.ts')).runCost(quick),
   'cost-parts': async (quick) => (await import('./cost.ts')).runCostParts(quick),
