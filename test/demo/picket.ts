@@ -37,7 +37,7 @@ export interface PicketStatus {
 }
 
 /** Reading a day on a busy small machine. */
-const historyTimeoutMs = 180_000;
+const historyTimeoutMs = 600_000;
 
 export async function startPicket(options: PicketOptions): Promise<Picket> {
   const { folder, manifests, history, upstreamPort, jwks, issuer } = options;
