@@ -39,6 +39,8 @@ export interface FleetOptions {
   /** Lifetime of pushed filters in Envoy without the operator, milliseconds: 5 to 15 minutes outside tests. */
   ttlMs: number;
   refusalGraceMs?: number;
+  /** How long an Envoy may owe an answer; 30 s unless told. */
+  answerPatienceMs?: number;
   limits?: LayerLimits;
   /** Whether the fleet's listeners compute JA4 fingerprints. */
   ja4: boolean;
@@ -101,6 +103,8 @@ const mergeEveryMs = 60_000;
 const defaultRefusalGraceMs = 30_000;
 /** What a timer can count up to. */
 const maxTimerMs = 2 ** 31 - 1;
+/** Above what building a full resource takes on a busy machine. */
+const defaultAnswerPatienceMs = 30_000;
 
 /** Starts serving: the port is open at once, answers begin when the decisions were loaded and policies set. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
@@ -226,6 +230,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     fleet: options.fleet,
     ttlMs: options.ttlMs,
     refusalGraceMs: options.refusalGraceMs ?? defaultRefusalGraceMs,
+    answerPatienceMs: options.answerPatienceMs ?? defaultAnswerPatienceMs,
     known: (name) => resourceNames.some((known) => known === name),
     current: (name) => publishers.get(name as ResourceName)?.current(),
     elapsed: () => clock.elapsed(),
@@ -260,6 +265,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     },
     onNewerElsewhere: (resource, revision) => publishers.get(resource as ResourceName)?.outdated(revision),
     onForeign: (envoy, reason) => log.warn('envoy turned away', { envoy, reason }),
+    onDropped: (envoy, reason) => log.warn('stream to an envoy ended: it connects again', { envoy, reason }),
   });
 
   late.decisions = await watchDecisions({

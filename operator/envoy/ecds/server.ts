@@ -19,6 +19,8 @@ export interface EcdsServerOptions {
   fleet: string;
   /** Lifetime of a pushed filter without heartbeat, milliseconds. */
   ttlMs: number;
+  /** An Envoy that owes an answer for longer is let go; milliseconds. */
+  answerPatienceMs: number;
   /** How long a refusal may stay unresolved before heartbeats for that filter stop, milliseconds. */
   refusalGraceMs: number;
   known(resource: string): boolean;
@@ -31,6 +33,8 @@ export interface EcdsServerOptions {
   onRefused(envoy: string, resource: string, hash: string, message: string): void;
   onNewerElsewhere(resource: string, revision: number): void;
   onForeign(envoy: string, reason: string): void;
+  /** A stream was ended by us. */
+  onDropped(envoy: string, reason: string): void;
 }
 
 /** Delta ECDS over gRPC. Every filter of an Envoy comes with a stream of its own. */
@@ -44,12 +48,17 @@ export interface EcdsServer {
   close(): Promise<void>;
 }
 
+/**
+ * Messages that an Envoy has not read yet, beyond what the connection itself holds. One that answers has one; more is a
+ * peer that asks again and again and does not read.
+ */
+const maxUnread = 32;
 /** Streams at a time; six per Envoy, so this is room for thousands of Envoys. */
 const maxStreams = 50_000;
 const closeGraceMs = 1_000;
 
 export async function startEcdsServer(options: EcdsServerOptions): Promise<EcdsServer> {
-  const streams = new Set<EcdsStream>();
+  const streams = new Map<EcdsStream, { envoy: string; drop(code: status, why: string): void }>();
   const perEnvoy = new Map<string, number>();
 
   function deltaExtensionConfigs(call: Call): void {
@@ -61,13 +70,22 @@ export async function startEcdsServer(options: EcdsServerOptions): Promise<EcdsS
       ttlMs: options.ttlMs,
       refusalGraceMs: options.refusalGraceMs,
       elapsed: options.elapsed,
-      send: (response) => void call.write(response),
+      send(response) {
+        if (call.writableLength < maxUnread) call.write(response);
+        else drop(status.RESOURCE_EXHAUSTED, 'what was sent is not read');
+      },
       events: {
         accepted: (name, hash) => options.onAccepted(envoy ?? '', name, hash),
         refused: (name, hash, message) => options.onRefused(envoy ?? '', name, hash, message),
         newerElsewhere: options.onNewerElsewhere,
       },
     });
+    const drop = (code: status, details: string): void => {
+      if (ended) return;
+      options.onDropped(envoy ?? '', details);
+      end();
+      call.emit('error', { code, details });
+    };
     const end = (): void => {
       if (ended) return;
       ended = true;
@@ -92,7 +110,7 @@ export async function startEcdsServer(options: EcdsServerOptions): Promise<EcdsS
         }
         // The node comes in the first message of a stream only.
         envoy = request.node?.id ?? '';
-        streams.add(stream);
+        streams.set(stream, { envoy, drop });
         const before = perEnvoy.get(envoy) ?? 0;
         perEnvoy.set(envoy, before + 1);
         if (before === 0) options.onConnected(envoy);
@@ -137,22 +155,31 @@ export async function startEcdsServer(options: EcdsServerOptions): Promise<EcdsS
   });
   // A third of the lifetime: two heartbeats may be lost.
   const heartbeats = setInterval(() => {
-    for (const stream of streams) stream.heartbeat();
+    for (const stream of streams.keys()) stream.heartbeat();
   }, options.ttlMs / 3);
+  // One that does not answer must not be waited for: what others get depends on what every connected Envoy holds.
+  const patience = setInterval(() => {
+    const late = new Set<string>();
+    for (const [stream, { envoy }] of streams) if (stream.overdueMs() > options.answerPatienceMs) late.add(envoy);
+    for (const { envoy, drop } of streams.values())
+      if (late.has(envoy)) drop(status.DEADLINE_EXCEEDED, 'a push was not answered');
+  }, options.answerPatienceMs / 4);
+  patience.unref();
   heartbeats.unref();
 
   return {
     port,
     push(resource) {
-      for (const stream of streams) stream.push(resource);
+      for (const stream of streams.keys()) stream.push(resource);
     },
     allAnswered(resource) {
-      for (const stream of streams) if (stream.awaits(resource)) return false;
+      for (const stream of streams.keys()) if (stream.awaits(resource)) return false;
       return true;
     },
     envoys: () => [...perEnvoy.keys()],
     async close() {
       clearInterval(heartbeats);
+      clearInterval(patience);
       await new Promise<void>((resolve) => {
         const force = setTimeout(() => {
           server.forceShutdown();

@@ -41,6 +41,8 @@ export interface EcdsStream {
   heartbeat(): void;
   /** Whether an answer to the current version is still to come. */
   awaits(resource: string): boolean;
+  /** How long Envoy has owed an answer, milliseconds; 0 when it owes none. */
+  overdueMs(): number;
   /** Whether Envoy's last answer for the resource was a refusal. */
   refusing(resource: string): boolean;
 }
@@ -48,7 +50,7 @@ export interface EcdsStream {
 interface Subscription {
   /** Version string and content hash that Envoy acknowledged last. */
   acked: { version: string; hash: string } | undefined;
-  outstanding: { nonce: string; version: string; hash: string } | undefined;
+  outstanding: { nonce: string; version: string; hash: string; sentAt: number } | undefined;
   /** Content that Envoy refused; never sent again on this stream. */
   refused: Set<string>;
   /** When the first refusal since the last acknowledgement came. */
@@ -123,7 +125,10 @@ export function createEcdsStream(options: StreamOptions): EcdsStream {
         }),
       ],
     });
-    subscription.outstanding = { nonce: message.nonce, version: resource.version, hash: resource.hash };
+    subscription.outstanding = {
+      ...{ nonce: message.nonce, version: resource.version, hash: resource.hash },
+      sentAt: options.elapsed(),
+    };
     byNonce.set(message.nonce, name);
     options.send(message);
   }
@@ -187,6 +192,13 @@ export function createEcdsStream(options: StreamOptions): EcdsStream {
         if (refusedAt !== undefined && options.elapsed() - refusedAt >= options.refusalGraceMs) continue;
         sendHeartbeat(name, acked.version);
       }
+    },
+    overdueMs() {
+      const now = options.elapsed();
+      let longest = 0;
+      for (const { outstanding } of subscriptions.values())
+        if (outstanding) longest = Math.max(longest, now - outstanding.sentAt);
+      return longest;
     },
     awaits: (name) => subscriptions.get(name)?.outstanding !== undefined,
     refusing: (name) => subscriptions.get(name)?.refusedAt !== undefined,
