@@ -61,6 +61,8 @@ export interface Operator {
 const defaultTtlMs = 600_000;
 /** What Envoys acknowledge reaches status within this time. */
 const statusDelayMs = 100;
+/** With very many decisions in force statuses follow after so many times what gathering their standing takes. */
+const gatheringShare = 10;
 
 /** Starts the operator; resolves when the present objects were reconciled and Envoys are served. */
 export async function startOperator(options: OperatorOptions): Promise<Operator> {
@@ -75,6 +77,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   let statusTimer: NodeJS.Timeout | undefined;
   let programTimer: NodeJS.Immediate | undefined;
   let standings: Standings | undefined;
+  let gatheringMs = 0;
 
   const fleet: Fleet = await startFleet({
     fleet: options.fleet,
@@ -95,16 +98,22 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   function refreshStatusSoon(): void {
     standings = undefined;
     if (!started || statusTimer) return;
-    statusTimer = setTimeout(() => {
-      statusTimer = undefined;
-      for (const kind of ['ProtectedAPI', 'BehaviorPolicy', 'RiskVerdict'] as const) addAll(kind);
-    }, statusDelayMs);
+    statusTimer = setTimeout(
+      () => {
+        statusTimer = undefined;
+        for (const kind of ['ProtectedAPI', 'BehaviorPolicy', 'RiskVerdict'] as const) addAll(kind);
+      },
+      Math.max(statusDelayMs, gatheringMs * gatheringShare),
+    );
     statusTimer.unref();
   }
 
   /** What Envoys said of each decision, gathered once per change and not once per object. */
   function standing(): Standings {
-    standings ??= groupStandings(fleet.decisions());
+    if (standings) return standings;
+    const started = clock.elapsed();
+    standings = groupStandings(fleet.decisions());
+    gatheringMs = clock.elapsed() - started;
     return standings;
   }
 
@@ -287,7 +296,7 @@ function groupStandings(decisions: DecisionStanding[]): Standings {
 function enforcementOf(decisions: readonly DecisionStanding[], totalEnvoys: number) {
   return {
     active: decisions.filter((decision) => decision.programmedEnvoys > 0).length,
-    programmedEnvoys: Math.min(totalEnvoys, ...decisions.map((decision) => decision.programmedEnvoys)),
+    programmedEnvoys: decisions.reduce((least, { programmedEnvoys }) => Math.min(least, programmedEnvoys), totalEnvoys),
     totalEnvoys,
   };
 }

@@ -7,7 +7,13 @@
 export const RBAC_METADATA_NAMESPACE = 'envoy.filters.http.rbac';
 
 /** Resources that hold decisions. */
-export const layerNames = ['picket.address', 'picket.decide.hot', 'picket.decide.warm', 'picket.decide.cold'] as const;
+export const layerNames = [
+  'picket.address.hot',
+  'picket.address',
+  'picket.decide.hot',
+  'picket.decide.warm',
+  'picket.decide.cold',
+] as const;
 export type LayerName = (typeof layerNames)[number];
 
 /** Prefix of the metadata keys and statistics of a layer. */

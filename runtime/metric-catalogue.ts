@@ -16,13 +16,20 @@ const detectors = [
   'probing',
 ] as const;
 const resources = [
+  'picket.address.hot',
   'picket.address',
   'picket.identify',
   'picket.decide.hot',
   'picket.decide.warm',
   'picket.decide.cold',
 ] as const;
-const layers = ['picket.address', 'picket.decide.hot', 'picket.decide.warm', 'picket.decide.cold'] as const;
+const layers = [
+  'picket.address.hot',
+  'picket.address',
+  'picket.decide.hot',
+  'picket.decide.warm',
+  'picket.decide.cold',
+] as const;
 const records = ['ticks', 'inputs', 'findings', 'verdicts', 'decisions', 'loss'] as const;
 /** Values that manifests or Envoys name: as many as there are objects or Envoys, never what callers send. */
 const named: readonly string[] = [];

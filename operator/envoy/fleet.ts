@@ -100,6 +100,8 @@ export interface Fleet {
 }
 
 const mergeEveryMs = 60_000;
+/** The next planning starts after so many times what the last one took. */
+const planningShare = 4;
 const defaultRefusalGraceMs = 30_000;
 /** What a timer can count up to. */
 const maxTimerMs = 2 ** 31 - 1;
@@ -113,6 +115,11 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const layers = createLayers(limits);
   let policies: readonly CompiledPolicy[] | undefined;
   let apis = new Map<string, CompiledPolicy>();
+  const planned: { at: number; tookMs: number; timer: NodeJS.Timeout | undefined } = {
+    at: Number.NEGATIVE_INFINITY,
+    tookMs: 0,
+    timer: undefined,
+  };
   const problems = new Map<string, Programmed['problem']>();
   const programmedAt = new Map<string, number>();
   const placed = new Map<string, Decision>();
@@ -154,10 +161,26 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     return renderLayer(name, decisions, apis, clock.now());
   }
 
+  /** Planning takes a share of the time and no more: with a hundred thousand decisions those of a moment are one change. */
+  function replanSoon(): void {
+    const waitMs = planned.at + planned.tookMs * planningShare - clock.elapsed();
+    if (waitMs <= 0) replan();
+    else planned.timer ??= setTimeout(replan, waitMs).unref();
+  }
+
   /** Decisions or policies changed: places every decision and pushes the layers that changed. */
   function replan(): void {
+    clearTimeout(planned.timer);
+    planned.timer = undefined;
     if (!policies || !late.decisions) return;
-    const inForce = late.decisions.inForce();
+    const started = clock.elapsed();
+    placeAll(late.decisions);
+    planned.at = clock.elapsed();
+    planned.tookMs = planned.at - started;
+  }
+
+  function placeAll(known: DecisionSet): void {
+    const inForce = known.inForce();
     const possible: Decision[] = [];
     problems.clear();
     for (const decision of inForce.values()) {
@@ -272,7 +295,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     bus: options.bus,
     fleet: options.fleet,
     clock,
-    onChange: replan,
+    onChange: replanSoon,
     onMalformed(key, reason) {
       metrics?.malformedDecision();
       log.error('decision dropped', { key, reason });
@@ -321,6 +344,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     envoys: () => acks.snapshot(),
     async close() {
       clearInterval(merge);
+      clearTimeout(planned.timer);
       clearTimeout(ending);
       await late.decisions?.close();
       for (const publisher of publishers.values()) publisher.close();

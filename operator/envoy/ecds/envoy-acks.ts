@@ -38,6 +38,9 @@ interface EnvoyRecord {
   forget?: NodeJS.Timeout;
 }
 
+/** Decisions told to other replicas, hot layers first: what the bus takes in one message. */
+const maxTold = 30_000;
+const tellingOrder = [...layerNames].sort((a, b) => Number(b.endsWith('.hot')) - Number(a.endsWith('.hot')));
 /** Acknowledgements of several layers within this time are one write. */
 const writeDelayMs = 50;
 /** What a replica that vanished said of its Envoys is forgotten after this; the others say it again before. */
@@ -87,7 +90,7 @@ export async function createEnvoyAcks(options: {
     const found = records.get(envoy);
     const key = ackKey({ fleet: options.fleet, envoy });
     const done = found
-      ? bucket.put(key, toBinary(EnvoyAckSchema, message(envoy, found)), { ttlMs: entryTtlMs })
+      ? bucket.put(key, toBinary(EnvoyAckSchema, message(envoy, found, maxTold)), { ttlMs: entryTtlMs })
       : bucket.delete(key);
     done.catch(options.onWriteFailed);
   }
@@ -135,12 +138,19 @@ export async function createEnvoyAcks(options: {
     return [...elsewhere.values()].filter((ack) => ack.connected && !records.get(ack.envoy)?.connected);
   }
 
-  function message(envoy: string, found: EnvoyRecord): EnvoyAck {
+  const sets = new WeakMap<EnvoyAck, ReadonlySet<string>>();
+  function idsOf(ack: EnvoyAck): ReadonlySet<string> {
+    const known = sets.get(ack) ?? new Set(ack.decisionIds);
+    sets.set(ack, known);
+    return known;
+  }
+
+  function message(envoy: string, found: EnvoyRecord, most = Number.POSITIVE_INFINITY): EnvoyAck {
     return create(EnvoyAckSchema, {
       fleet: options.fleet,
       envoy,
       connected: found.connected,
-      decisionIds: [...new Set([...found.layers.values()].flatMap((ids) => [...ids]))],
+      decisionIds: [...new Set(tellingOrder.flatMap((layer) => [...(found.layers.get(layer) ?? [])]))].slice(0, most),
       ackedAtMs: BigInt(Math.round(found.ackedAtMs)),
       error: [...found.errors].map(([resource, error]) => `${resource}: ${error}`).join('; '),
       replica: options.replica,
@@ -221,7 +231,7 @@ export async function createEnvoyAcks(options: {
       }
       for (const ack of connectedElsewhere()) {
         total++;
-        if (ack.decisionIds.includes(decision)) programmed++;
+        if (idsOf(ack).has(decision)) programmed++;
       }
       return { programmed, total };
     },

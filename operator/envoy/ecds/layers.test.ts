@@ -20,8 +20,18 @@ describe('layers', () => {
   test('a new decision enters the hot layer, addresses their own', () => {
     const layers = createLayers(defaultLimits);
     const changes = layers.update([user(1), range('dec-net', ['192.0.2.0/24'])]);
-    expect([...changes.keys()].sort()).toEqual(['picket.address', 'picket.decide.hot']);
+    expect([...changes.keys()].sort()).toEqual(['picket.address.hot', 'picket.decide.hot']);
     expect([...layers.in('picket.decide.hot')]).toEqual(['dec-1']);
+  });
+
+  test('addresses beyond what their hot layer holds stand in the large one', () => {
+    const layers = createLayers({ ...defaultLimits, maxHotKeys: 2 });
+    const all = Array.from({ length: 20 }, (_, i) => range(`dec-${i}`, [`192.0.2.${i}`]));
+    layers.update(all);
+    expect(layers.in('picket.address.hot').size).toBe(8);
+    layers.settled('picket.address', layers.in('picket.address'));
+    expect(layers.in('picket.address.hot').size).toBe(4);
+    expect(new Set([...layers.in('picket.address.hot'), ...layers.in('picket.address')]).size).toBe(20);
   });
 
   test('no push of the hot layer carries more keys than it may', () => {

@@ -28,7 +28,9 @@ export function admit(
   decisions: Iterable<Decision>,
   limits: LayerLimits,
 ): { admitted: Decision[]; overflow: Decision[] } {
-  const ranked = [...decisions].sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1));
+  const all = [...decisions];
+  if (fitTogether(all, limits)) return { admitted: all, overflow: [] };
+  const ranked = all.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1));
   const admitted: Decision[] = [];
   const overflow: Decision[] = [];
   let [keys, conjunctions, prefixes] = [0, 0, 0];
@@ -51,6 +53,18 @@ export function admit(
   return { admitted, overflow };
 }
 
+/** Then there is nothing to choose, and nothing to rank: with a hundred thousand that takes a moment. */
+function fitTogether(decisions: readonly Decision[], limits: LayerLimits): boolean {
+  let [keys, conjunctions, prefixes] = [0, 0, 0];
+  for (const decision of decisions) {
+    const match = matchOfDecision(decision);
+    if (match.by === 'address') prefixes += match.cidrs.length;
+    else keys++;
+    if (match.by === 'traits') conjunctions++;
+  }
+  return keys <= limits.maxKeys && conjunctions <= limits.maxConjunctions && prefixes <= limits.maxPrefixes;
+}
+
 /**
  * Which layer holds which decision. New ones enter the hot layer, which is small and therefore fast; when it fills up
  * the oldest move on. A moving decision stands in both layers until Envoy acknowledged the new place.
@@ -68,19 +82,34 @@ export interface Layers {
   in(layer: LayerName): ReadonlySet<string>;
 }
 
-type DecideLayer = Exclude<LayerName, 'picket.address'>;
+/** Where the oldest of a layer go. */
+const after = {
+  'picket.address.hot': 'picket.address',
+  'picket.decide.hot': 'picket.decide.warm',
+  'picket.decide.warm': 'picket.decide.cold',
+} as const satisfies Partial<Record<LayerName, LayerName>>;
+/** An address costs Envoy a fraction of what a key does. */
+const addressesPerKey = 4;
 
 export function createLayers(limits: LayerLimits): Layers {
   const content: Record<LayerName, Set<string>> = {
+    'picket.address.hot': new Set(),
     'picket.address': new Set(),
     'picket.decide.hot': new Set(),
     'picket.decide.warm': new Set(),
     'picket.decide.cold': new Set(),
   };
+  const roomIn = {
+    'picket.address.hot': limits.maxHotKeys * addressesPerKey,
+    'picket.decide.hot': limits.maxHotKeys,
+  };
   /** Decisions on their way, by id: from where and to where. */
-  const moving = new Map<string, { from: DecideLayer; to: DecideLayer }>();
+  const moving = new Map<string, { from: LayerName; to: LayerName }>();
 
-  function move(from: DecideLayer, to: DecideLayer, count: number): Map<LayerName, { grew: boolean }> {
+  /** The oldest of a layer, until `room` are left, enter the next one. */
+  function drain(from: keyof typeof after, room: number): Map<LayerName, { grew: boolean }> {
+    const to = after[from];
+    const count = staying(from) - room;
     // Insertion order is age.
     const oldest = [...content[from]].filter((id) => !moving.has(id)).slice(0, Math.max(0, count));
     for (const id of oldest) {
@@ -90,7 +119,7 @@ export function createLayers(limits: LayerLimits): Layers {
     return oldest.length > 0 ? new Map([[to, { grew: true }]]) : new Map();
   }
 
-  function staying(layer: DecideLayer): number {
+  function staying(layer: LayerName): number {
     let leaving = 0;
     for (const { from } of moving.values()) if (from === layer) leaving++;
     return content[layer].size - leaving;
@@ -110,21 +139,13 @@ export function createLayers(limits: LayerLimits): Layers {
       }
       for (const decision of decisions) {
         if (Object.values(content).some((ids) => ids.has(decision.id))) continue;
-        const hotIsFull = content['picket.decide.hot'].size >= limits.maxHotKeys;
-        const layer =
-          matchOfDecision(decision).by === 'address'
-            ? 'picket.address'
-            : hotIsFull
-              ? 'picket.decide.warm'
-              : 'picket.decide.hot';
+        const hot = matchOfDecision(decision).by === 'address' ? 'picket.address.hot' : 'picket.decide.hot';
+        const layer = content[hot].size < roomIn[hot] ? hot : after[hot];
         content[layer].add(decision.id);
         changes.set(layer, { grew: true });
       }
-      const room = limits.maxHotKeys / 2;
-      if (staying('picket.decide.hot') > room) {
-        const moved = move('picket.decide.hot', 'picket.decide.warm', staying('picket.decide.hot') - room);
-        for (const [layer, change] of moved) changes.set(layer, change);
-      }
+      for (const hot of ['picket.address.hot', 'picket.decide.hot'] as const)
+        for (const [layer, change] of drain(hot, roomIn[hot] / 2)) changes.set(layer, change);
       return changes;
     },
     settled(layer, ids) {
@@ -138,7 +159,7 @@ export function createLayers(limits: LayerLimits): Layers {
       return changes;
     },
     mergeCold() {
-      return move('picket.decide.warm', 'picket.decide.cold', staying('picket.decide.warm') - limits.maxWarmKeys);
+      return drain('picket.decide.warm', limits.maxWarmKeys);
     },
     in: (layer) => content[layer],
   };
@@ -146,6 +167,8 @@ export function createLayers(limits: LayerLimits): Layers {
 
 /** Least time between two pushes of a layer, milliseconds: what a push of this size costs Envoy stays a small share. */
 export function pushGapMs(layer: LayerName, grew: boolean, keys: number): number {
+  if (layer === 'picket.address.hot') return Math.max(250, keys / 8);
+  if (layer === 'picket.address') return grew ? Math.max(5_000, keys / 5) : Math.max(1_000, keys / 20);
   const afford = keys * 1;
   if (layer === 'picket.decide.cold') return grew ? 60_000 : Math.max(1_000, afford);
   if (layer === 'picket.decide.warm') return Math.max(5_000, afford);

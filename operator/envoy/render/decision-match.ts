@@ -27,8 +27,21 @@ export type DecisionMatch =
   | { by: 'traits'; predicate: Predicate }
   | { by: 'nothing'; problem: string };
 
-/** Translates the predicates of a decision. Problems name the predicate, never the value. */
+const translated = new WeakMap<Decision, DecisionMatch>();
+
+/**
+ * Translates the predicates of a decision, once: decisions do not change, they are replaced. Problems name the predicate,
+ * never the value.
+ */
 export function matchOfDecision(decision: Decision): DecisionMatch {
+  const known = translated.get(decision);
+  if (known) return known;
+  const match = translateDecision(decision);
+  translated.set(decision, match);
+  return match;
+}
+
+function translateDecision(decision: Decision): DecisionMatch {
   const [first, ...rest] = decision.match;
   if (!first) return { by: 'nothing', problem: 'the decision names no predicate' };
   if (rest.length === 0) {

@@ -91,6 +91,7 @@ function renderConnectionManager(policies: readonly CompiledPolicy[], options: L
 /** The order on the wire: addresses before authentication, identities after it, then what acts on their classes. */
 export function renderHttpFilters(jwt?: JwtProvider): Json[] {
   return [
+    renderPushedFilter('picket.address.hot'),
     renderPushedFilter('picket.address'),
     ...(jwt ? [jwtAuthn(jwt)] : []),
     renderFlowFilter(),

@@ -5,6 +5,7 @@
  * whole (0.1–0.2 ms per key), so the few newest keys have one of their own.
  */
 export const resourceNames = [
+  'picket.address.hot',
   'picket.address',
   'picket.identify',
   'picket.decide.hot',

@@ -118,7 +118,7 @@ describe('rendering', () => {
 
   test('the address layer groups ranges with the same answer and keeps APIs apart', async () => {
     const rendered = renderLayer(
-      'picket.address',
+      'picket.address.hot',
       [
         decide('dec-a', { match: [addresses('203.0.113.0/24', '2001:db8::/32')] }),
         decide('dec-b', { api: 'shop/site', apiUid: 'uid-site', match: [addresses('203.0.113.7')] }),
@@ -126,6 +126,16 @@ describe('rendering', () => {
       apis,
     );
     await expect(toYaml({ ...rendered })).toMatchFileSnapshot('testdata/address.yaml');
+  });
+
+  test('the large address layer says the same of all of an API, so that it is built in no time', () => {
+    const many = Array.from({ length: 300 }, (_, i) =>
+      decide(`dec-${i}`, { match: [addresses(`192.0.2.${i % 250}`)] }),
+    );
+    const text = JSON.stringify(renderLayer('picket.address', many, apis));
+    expect(text.match(/dec-by-address/g)).toHaveLength(1);
+    expect(text).not.toContain('dec-7');
+    expect(text.match(/addressPrefix/g)).toHaveLength(250);
   });
 
   test('identity rules differ by API', async () => {
