@@ -65,7 +65,7 @@ export function parseEnvoyCounters(text: string): EnvoyCounters {
   let uptimeS: number | undefined;
   const completed = new Map<string, number>();
   for (const { name, value } of stats as { name?: unknown; value?: unknown }[]) {
-    if (typeof name !== 'string' || typeof value !== 'number') continue;
+    if (typeof name !== 'string' || typeof value !== 'number' || !Number.isFinite(value)) continue;
     const prefix = /^http\.(.+)\.downstream_rq_completed$/.exec(name)?.[1];
     if (name === 'server.uptime') uptimeS = value;
     else if (prefix !== undefined && prefix !== 'admin') completed.set(prefix, value);

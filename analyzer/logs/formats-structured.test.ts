@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { collectRecords } from './collect-records.ts';
 import { createLineReader } from './formats.ts';
 import { createRegexReader } from './formats/custom-regex.ts';
+import { createHarEntryReader } from './formats/har.ts';
 
 const noon = Date.UTC(2024, 0, 31, 12, 0, 0);
 
@@ -92,4 +93,9 @@ it('reads what a named regular expression finds', () => {
   expect(() => createRegexReader('(?<time>x)')).toThrow(/needs time/);
   expect(() => createRegexReader('(?<time>x')).toThrow(/no regular expression/);
   expect(() => createRegexReader('(?<tme>x)')).toThrow(/unknown group tme/);
+});
+
+it('an archive entry with a status that is none is rejected', () => {
+  const text = '{"startedDateTime":"2024-01-31T12:00:00Z","request":{"url":"/"},"response":{"status":1e999}}';
+  expect(collectRecords(createHarEntryReader(), text).outcome).toBe('bad_status');
 });

@@ -80,3 +80,9 @@ it('never throws, whatever the bytes', () => {
     { numRuns: 2000 },
   );
 });
+
+it.each(['!!binary "AA=="', '!!set { a, b }', '[{ x: !!binary AA== }]'])('%s is no value of an object', (value) => {
+  const { manifests, problems } = parse(`kind: A\nspec: ${value}\n`);
+  expect(manifests).toEqual([]);
+  expect(problems[0]).toMatchObject({ reason: 'Syntax', line: 1 });
+});

@@ -91,6 +91,8 @@ function readDocument(document: Document, lines: LineCounter, into: ParsedFile):
   } catch {
     return fail('TooLarge', `aliases expand to too much; write the repeated parts out`, start);
   }
+  if (!isJson(value))
+    return fail('Syntax', 'a tag such as !!binary or !!set makes no value that an object can have', start);
   // Empty documents are what `---` at the end of a file leaves.
   if (value === null || value === undefined) return;
   if (!isObject(value)) return fail('NotAnObject', 'must be an object with apiVersion, kind, metadata and spec', start);
@@ -217,6 +219,13 @@ function booleansOfKubernetes(tags: Tags): Tags {
     resolve: (text) => /^(?:y|yes|true|on)$/i.test(text),
   };
   return [boolean, ...tags.filter((tag) => typeof tag === 'string' || tag.tag !== boolean.tag)];
+}
+
+/** Tags of YAML make bytes, dates, sets and maps; objects are JSON. */
+function isJson(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) return value.every(isJson);
+  return Object.getPrototypeOf(value) === Object.prototype && Object.values(value).every(isJson);
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -31,6 +31,8 @@ function readHarEntry(entry: Json, sink: RecordSink): ReadOutcome {
   const startedAtMs = parseTime(entry.startedDateTime);
   if (Number.isNaN(startedAtMs)) return 'bad_time';
   const response = isObject(entry.response) ? entry.response : {};
+  const status = positive(response.status) || 0;
+  if (status > 999) return 'bad_status';
   const timings = isObject(entry.timings) ? entry.timings : {};
 
   const r = sink.blank();
@@ -45,7 +47,7 @@ function readHarEntry(entry: Json, sink: RecordSink): ReadOutcome {
   const hash = r.path.indexOf('#');
   if (hash >= 0) r.path = r.path.slice(0, hash);
   if (r.authority === '') r.authority = r.requestHeaders.get('host') ?? '';
-  r.status = positive(response.status) || 0;
+  r.status = status;
   r.requestBytes = positive(request.bodySize);
   const content = isObject(response.content) ? response.content : {};
   r.responseBytes = Number.isNaN(positive(response.bodySize)) ? positive(content.size) : positive(response.bodySize);
