@@ -1,6 +1,6 @@
 /**
  * One ledger per process: every buffer is bounded, every drop has a stage and a reason, and
- * `received = stored + dropped + held` can be checked at any time.
+ * `received = stored + dropped + held` can be checked at any time, to the request.
  */
 export interface Ledger {
   received(feed: string, count?: number): void;
@@ -74,7 +74,8 @@ export function createLedger(): Ledger {
       return {
         received,
         stored,
-        dropped: byReason.reduce((sum, d) => sum + d.count, 0),
+        // Events and decisions that found no way out are told by reason; they are no requests, so they are not in the sum.
+        dropped: byReason.reduce((sum, d) => (d.stage === 'publish' ? sum : sum + d.count), 0),
         held: holders.reduce((sum, h) => sum + h.size(), 0),
         byFeed: Object.fromEntries(byFeed),
         byReason,
