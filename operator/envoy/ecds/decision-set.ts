@@ -23,41 +23,77 @@ export interface DecisionSetOptions {
 
 /** No timer waits longer: Node's take 32 bits, and a stepped clock is noticed. */
 const maxTimerMs = 30_000;
+/** Decisions that are looked through, at most, for each millisecond of time: some percent of a core. */
+const endsPerMs = 100;
 
 /** Watches the bucket; resolves once everything present was read. */
 export async function watchDecisions(options: DecisionSetOptions): Promise<DecisionSet> {
   const { clock } = options;
   const byKey = new Map<string, Decision>();
   const inForce = new Map<string, Decision>();
+  const sharedIds = new Set<string>();
+  /** When the first of those in force ends, Unix ms. */
+  let nextEnd = Number.POSITIVE_INFINITY;
   let synced = false;
   let timer: NodeJS.Timeout | undefined;
   let soon: NodeJS.Immediate | undefined;
 
   /** Entries that arrive together make one change. */
-  function refreshSoon(): void {
+  function changeSoon(): void {
     soon ??= setImmediate(() => {
       soon = undefined;
-      refresh();
+      change();
     });
   }
 
-  function refresh(): void {
-    clearTimeout(timer);
+  function change(): void {
     if (!synced) return;
-    inForce.clear();
-    const now = clock.now();
-    let next = Number.POSITIVE_INFINITY;
-    for (const decision of byKey.values()) {
-      const expiresAt = Number(decision.expiresAtMs);
-      if (expiresAt <= now) continue;
-      inForce.set(decision.id, decision);
-      next = Math.min(next, expiresAt);
-    }
-    if (next < Number.POSITIVE_INFINITY) {
-      timer = setTimeout(refresh, Math.min(maxTimerMs, Math.max(1, next - now)));
-      timer.unref();
-    }
+    watchNextEnd();
     options.onChange();
+  }
+
+  function drop(key: string): boolean {
+    const before = byKey.get(key);
+    if (!before) return false;
+    byKey.delete(key);
+    if (inForce.get(before.id) === before) inForce.delete(before.id);
+    // Two keys with one id is nobody's intent; what stands under the other one still counts.
+    if (sharedIds.has(before.id))
+      for (const other of byKey.values())
+        if (other.id === before.id && Number(other.expiresAtMs) > clock.now()) inForce.set(other.id, other);
+    return true;
+  }
+
+  function take(key: string, decision: Decision): void {
+    drop(key);
+    byKey.set(key, decision);
+    const expiresAt = Number(decision.expiresAtMs);
+    if (expiresAt <= clock.now()) return;
+    if (inForce.has(decision.id)) sharedIds.add(decision.id);
+    inForce.set(decision.id, decision);
+    nextEnd = Math.min(nextEnd, expiresAt);
+  }
+
+  /** What has ended goes; of very many those that end within a moment go together. */
+  function end(): void {
+    const now = clock.now();
+    nextEnd = Number.POSITIVE_INFINITY;
+    let ended = false;
+    for (const [id, decision] of inForce) {
+      const expiresAt = Number(decision.expiresAtMs);
+      if (expiresAt > now) nextEnd = Math.min(nextEnd, expiresAt);
+      else ended = inForce.delete(id);
+    }
+    if (ended) change();
+    else watchNextEnd();
+  }
+
+  function watchNextEnd(): void {
+    clearTimeout(timer);
+    if (nextEnd === Number.POSITIVE_INFINITY) return;
+    const waitMs = Math.max(1, nextEnd - clock.now(), inForce.size / endsPerMs);
+    timer = setTimeout(end, Math.min(maxTimerMs, waitMs));
+    timer.unref();
   }
 
   const bucket = await options.bus.bucket(Bucket.decisions);
@@ -68,21 +104,21 @@ export async function watchDecisions(options: DecisionSetOptions): Promise<Decis
   const subscription = await bucket.watch({
     onEntry(key, value) {
       if (value === undefined) {
-        if (!byKey.delete(key)) return;
+        if (!drop(key)) return;
       } else {
         const decision = decode(value);
         if (typeof decision === 'string') {
           // What stood there before was replaced by something we cannot read: do not act on either.
-          byKey.delete(key);
+          drop(key);
           options.onMalformed(key, decision);
-        } else if (decision.fleet === options.fleet) byKey.set(key, decision);
+        } else if (decision.fleet === options.fleet) take(key, decision);
         else return;
       }
-      refreshSoon();
+      changeSoon();
     },
     onSynced() {
       synced = true;
-      refresh();
+      change();
       ready();
     },
   });
