@@ -1,20 +1,32 @@
 /** What paths say about the meaning of an operation. */
 import { FlowType } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 
-/** Segments that mean a login when posted to. */
+/** Words that mean a login when posted to, alone or as a part of a name: `doLogin`, `session_login`, `login-actions`. */
 const loginWords = new Set(
   (
-    'login signin sign-in sign_in log-in log_in logon dologin do-login wp-login xmlrpc authenticate authentication ' +
-    'login_check logincheck checklogin j_spring_security_check j_security_check userlogin adminlogin admin-login ' +
-    'login_post loginpost postlogin sso signon sign-on connexion anmelden inloggen'
+    'login logins dologin userlogin adminlogin logincheck checklogin loginpost postlogin submitlogin ' +
+    'authenticate authentication authenticatebyname xmlrpc sso connexion anmelden inloggen'
+  ).split(' '),
+);
+/** Beside such a word they make the name of something else. */
+const noLoginWords = new Set(
+  (
+    'history event events log logs stat stats status config settings setting provider providers method methods option ' +
+    'options help captcha heartbeat ping beacon track tracking token tokens csrf nonce page banner theme image'
   ).split(' '),
 );
 /** Segments that mean a login at the end of a path only: elsewhere they name whole areas. */
-const loginEnds = new Set('auth session sessions token tokens'.split(' '));
+const loginEnds = new Set('auth session sessions token tokens access_token auth_token'.split(' '));
+/** Names of the servlet filters of Spring and Jakarta, Jenkins and Synology, which say it in words of their own. */
+const loginNames = new Set('j_spring_security_check j_acegi_security_check j_security_check logincheck'.split(' '));
 const tokenParents =
   /^(?:oauth2?|auth|connect|openid-connect|api|v\d{1,2}|identity|account|accounts|user|users|protocol)$/;
-/** Administration tools whose form posts to the index page. */
-const adminForms = /^\/(?:[\w-]{1,40}\/)?(?:administrator|phpmyadmin|pma|admin|adminer)\/(?:index\.php)?$/;
+/** Administration tools and webmail whose form posts to the index page. */
+const adminForms =
+  /^\/(?:[\w-]{1,40}\/)?(?:(?:administrator|phpmyadmin|pma|admin|adminer|roundcube|webmail|zabbix|cacti)\/(?:index\.php)?|cgi-bin\/luci\/?)$/;
+/** Parameters by which one script serves many pages; what they say belongs to the path. */
+const dispatch =
+  /(?:^|&)(?:_?task|mode|do|act|action|op|option|view|controller|ctrl|route|r|q|page|title|mod|cmd|func|module)=([^&]{1,64})/gi;
 
 const others: readonly { type: FlowType; method: 'POST' | 'GET' | ''; words: ReadonlySet<string> }[] = [
   { type: FlowType.LOGOUT, method: '', words: wordSet('logout signout sign-out sign_out log-out logoff') },
@@ -64,21 +76,42 @@ export function flowTypeOf(method: string, path: string, query: string): FlowTyp
     method === 'POST' || method === 'PUT' || (method === 'GET' && /(?:^|&)pass(?:word|wd)?=/i.test(query));
   if (!credentials) return undefined;
   // `login` may be followed by an action: /login/submit, /account/login/do.
-  if (segments.slice(-2).some((s) => loginWords.has(s)) || adminForms.test(lower)) return FlowType.LOGIN;
+  const named = path.split('/').filter(Boolean).slice(0, 16).slice(-2);
+  if (named.some((s) => meansLogin(withoutExtension(s))) || adminForms.test(lower)) return FlowType.LOGIN;
   if (
     loginEnds.has(last) &&
     (last === 'auth' || last.startsWith('session') || segments.some((s) => tokenParents.test(s)))
   ) {
     return FlowType.LOGIN;
   }
-  return undefined;
+  // OmniAuth takes the password of a directory at /users/auth/ldap/callback.
+  if (last === 'callback' && /^ldap/.test(segments.at(-2) ?? '')) return FlowType.LOGIN;
+  return query !== '' && dispatchesLogin(query) ? FlowType.LOGIN : undefined;
+}
+
+/** `AdminLogin`, `sign_in`, `login-actions`; not `login-history`. */
+function meansLogin(name: string): boolean {
+  if (loginNames.has(name.toLowerCase())) return true;
+  const words = name
+    .slice(0, 80)
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .replace(/(?<![a-z])(?:log|sign)[^a-z]?(?:in|on)(?![a-z])/g, 'login')
+    .split(/[^a-z]+/);
+  return words.some((word) => loginWords.has(word)) && !words.some((word) => noLoginWords.has(word));
+}
+
+function dispatchesLogin(query: string): boolean {
+  for (const [, value = ''] of query.slice(0, 512).matchAll(dispatch)) {
+    const parts = value.replace(/%(?:2f|3a|5c)/gi, '/').split(/[/:.\\]/);
+    if (parts.slice(-2).some(meansLogin)) return true;
+  }
+  return false;
 }
 
 function withoutExtension(segment: string): string {
   const dot = segment.lastIndexOf('.');
-  return dot > 0 && /^\.(?:php\d?|aspx?|jsp|jsf|do|action|html?|cgi|json|xml)$/.test(segment.slice(dot))
-    ? segment.slice(0, dot)
-    : segment;
+  return dot > 0 && /^\.[a-z]{2,5}\d?$/i.test(segment.slice(dot)) ? segment.slice(0, dot) : segment;
 }
 
 /** Short name for a flow of this type. */

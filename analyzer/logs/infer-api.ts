@@ -17,14 +17,18 @@ import {
   createOperationSample,
   headerSignInSuccess,
   inferOutcome,
+  isRefusedAttempt,
   isServed,
   isSignInByHeader,
+  minBurst,
   type OperationSample,
 } from './infer-outcome.ts';
 
 export interface ApiSample {
   observe(r: AccessRecord): void;
   conclude(): InferredParts;
+  /** Flows that came to light since the last conclusion; undefined when there are none. */
+  later(): { flows: Flow[]; notes: string[] } | undefined;
   readonly requests: number;
   /** Requests that were answered with a page, a redirect or data. */
   readonly served: number;
@@ -44,6 +48,7 @@ const maxHeaderFlows = 10;
 const followUpMs = 60_000;
 /** A page that polls with an expired session is refused every few seconds; guessing is faster, and nothing links to it. */
 const burstMs = 15_000;
+const namesTried = 3;
 
 const accountParameter = /(?:^|&)(user|username|user_name|userid|login|email|account|log)=[^&]/i;
 const accountFields = ['/username', '/email', '/login', '/user', '/account', '/user_name', '/log', '/identifier'];
@@ -52,26 +57,35 @@ const asset = /\.(?:css|js|mjs|map|png|jpe?g|gif|svg|ico|webp|woff2?|ttf|otf|eot
 /** What a manifest can state: no braces of the path's own, no wildcards. */
 const plainTemplate = /^(?:\/(?:[^/{}*#?\s]+|\{id\d*\})?)*$/;
 
+type TypedSample = OperationSample & { type: FlowType | undefined };
+
 /** What a client did last, to see what follows. */
 interface Client {
   redirected: OperationSample | undefined;
   refused: OperationSample | undefined;
   atMs: number;
-  /** 401 answers since `burstAtMs`. */
+  /** Refusals since `burstAtMs`. */
   burst: number;
   burstAtMs: number;
   burstOn: OperationSample | undefined;
+  /** Names under which it was refused, a few of them. */
+  names: string[];
   declaredBot: boolean;
 }
 
 export function createApiSample(): ApiSample {
-  const operations = new Map<string, OperationSample & { type: FlowType | undefined }>();
+  const operations = new Map<string, TypedSample>();
   const forms = new Set<string>();
   const clients = new Map<string, Client>();
   const identity = createIdentitySample();
   const objects = createObjectSample();
+  const names = new Map<string, number>();
+  const settled = new Set<OperationSample>();
+  let headerFlows = 0;
   let requests = 0;
   let served = 0;
+  /** Operations that may have become flows since the last conclusion. */
+  const ripe = new Set<TypedSample>();
 
   function clientOf(r: AccessRecord): Client {
     const key = `${r.remoteAddress} ${r.userAgent}`;
@@ -86,6 +100,7 @@ export function createApiSample(): ApiSample {
       burst: 0,
       burstAtMs: 0,
       burstOn: undefined,
+      names: [],
       declaredBot,
     };
     clients.set(key, client);
@@ -112,9 +127,14 @@ export function createApiSample(): ApiSample {
     follow(client, template, r);
     const type = flowTypeOf(r.method, path, query);
     if (r.method === 'GET' && r.status === 200 && forms.size < maxOperations) forms.add(template);
-    if (type === undefined && r.status !== 401) return;
+    const attempt = type !== undefined || isRefusedAttempt(r.method, r.status);
+    if (!attempt && r.method !== 'POST') return;
     const key = `${r.method} ${template}`;
     let op = operations.get(key);
+    if (!attempt) {
+      if (op) op.others++;
+      return;
+    }
     if (!op) {
       if (operations.size >= maxOperations) return;
       op = Object.assign(createOperationSample(r.method, template), { type });
@@ -122,27 +142,44 @@ export function createApiSample(): ApiSample {
     }
     op.type ??= type;
     count(op, r, query, client);
+    if (!settled.has(op) && (op.type === undefined ? isSignInByHeader(op) : isServed(op))) ripe.add(op);
+  }
+
+  /** Flows of operations that have none yet, the busiest first. */
+  function nameFlows(of: Iterable<TypedSample>, notes: string[]): Flow[] {
+    const flows: Flow[] = [];
+    const ranked = [...of].sort((a, b) => b.count - a.count || (a.template < b.template ? -1 : 1));
+    ripe.clear();
+    for (const op of ranked) {
+      if (settled.size >= maxFlows || settled.has(op) || !isServed(op)) continue;
+      if (op.type !== undefined && op.others <= op.count)
+        flows.push(namedFlow(op, op.type, forms.has(op.template), names, notes));
+      else if (isSignInByHeader(op) && headerFlows++ < maxHeaderFlows) flows.push(refusedFlow(op, names, notes));
+      else continue;
+      settled.add(op);
+    }
+    return flows;
   }
 
   function conclude(): InferredParts {
     const who = identity.conclude();
     const what = objects.conclude();
     const notes = [...who.notes, ...what.notes];
-    const flows: Flow[] = [];
-    const names = new Map<string, number>();
-    const ranked = [...operations.values()].sort((a, b) => b.count - a.count || (a.template < b.template ? -1 : 1));
-    let headerFlows = 0;
-    for (const op of ranked) {
-      if (flows.length >= maxFlows || !isServed(op)) continue;
-      if (op.type !== undefined) flows.push(namedFlow(op, op.type, forms.has(op.template), names, notes));
-      else if (isSignInByHeader(op) && headerFlows++ < maxHeaderFlows) flows.push(headerFlow(op, names, notes));
-    }
+    const flows = nameFlows(operations.values(), notes);
     return { principals: who.rules, flows, objects: what.rules, notes };
+  }
+
+  function later(): { flows: Flow[]; notes: string[] } | undefined {
+    if (ripe.size === 0) return undefined;
+    const notes: string[] = [];
+    const flows = nameFlows(ripe, notes);
+    return flows.length > 0 ? { flows, notes } : undefined;
   }
 
   return {
     observe,
     conclude,
+    later,
     get requests() {
       return requests;
     },
@@ -174,7 +211,7 @@ function count(op: OperationSample, r: AccessRecord, query: string, client: Clie
   op.statuses.set(r.status, (op.statuses.get(r.status) ?? 0) + 1);
   client.atMs = r.startedAtMs;
   if (r.status === 302 || r.status === 303) client.redirected = op;
-  if (r.status === 401) {
+  if (isRefusedAttempt(r.method, r.status)) {
     op.refused++;
     client.refused = op;
     if (client.burstOn !== op || r.startedAtMs - client.burstAtMs > burstMs) {
@@ -183,6 +220,10 @@ function count(op: OperationSample, r: AccessRecord, query: string, client: Clie
       client.burstOn = op;
     }
     client.burst++;
+    if (r.logUser !== '' && client.names.length < namesTried && !client.names.includes(r.logUser))
+      client.names.push(r.logUser);
+    // One name again and again is an old password of somebody's; several at any pace are tried out.
+    if (client.names.length >= namesTried) client.burst = Math.max(client.burst, minBurst);
     // A monitor that was never given a password asks all day; a name beside the refusal means that one was tried.
     const tried = r.referer === '' || r.logUser !== '';
     if (!client.declaredBot && tried && client.burst > op.refusedBurst) op.refusedBurst = client.burst;
@@ -220,7 +261,7 @@ function namedFlow(
   return flow;
 }
 
-function headerFlow(op: OperationSample, names: Map<string, number>, notes: string[]): Flow {
+function refusedFlow(op: OperationSample, names: Map<string, number>, notes: string[]): Flow {
   const flow = create(FlowSchema, {
     name: unique('sign-in', names),
     type: FlowType.LOGIN,
@@ -229,7 +270,9 @@ function headerFlow(op: OperationSample, names: Map<string, number>, notes: stri
   });
   applySuccess(flow, headerSignInSuccess);
   notes.push(
-    `${op.method} ${op.template} asks for a password by header (${op.refused} answers 401): counted as login attempts`,
+    op.statuses.has(401)
+      ? `${op.method} ${op.template} asks for a password by header (${op.refused} answers 401): counted as login attempts`
+      : `${op.method} ${op.template} refuses what one client sends again and again (${op.refused} answers 403): counted as login attempts`,
   );
   return flow;
 }

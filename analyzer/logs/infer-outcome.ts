@@ -9,10 +9,12 @@ export interface OperationSample {
   /** Of the redirected attempts: how often the client's next request was the same path again, or something else. */
   redirectedBack: number;
   redirectedOn: number;
-  /** 401 answers, those after which the client got through at once, and the most of one client within a minute. */
+  /** 401 answers (403 to a POST), those after which the client got through at once, and the most of one client in a row. */
   refused: number;
   challenged: number;
   refusedBurst: number;
+  /** Requests of another meaning under the same method and path, told apart by their query. */
+  others: number;
   /** Attempts that carry a user name in the query, by parameter. */
   accountParameters: Map<string, number>;
   /** Field of the body that holds a user name, where the log has bodies. */
@@ -30,6 +32,7 @@ export function createOperationSample(method: string, template: string): Operati
     refused: 0,
     challenged: 0,
     refusedBurst: 0,
+    others: 0,
     accountParameters: new Map(),
     accountField: '',
   };
@@ -95,9 +98,17 @@ export function inferOutcome(op: OperationSample, hasForm: boolean): InferredOut
   return { success: [], because: 'all attempts got the same answer; learned from sizes, cookies and what follows' };
 }
 
-/** Guessing at a protected path: many 401 in a row by one client, and not the handshake of NTLM or Digest. */
+/** Refusals of one client in a row that are no accident. */
+export const minBurst = 5;
+
+/** Guessing at a protected path: many refusals in a row by one client, and not the handshake of NTLM or Digest. */
 export function isSignInByHeader(op: OperationSample): boolean {
-  return op.refusedBurst >= 5 && op.challenged * 3 < op.refused;
+  return op.refusedBurst >= minBurst && op.challenged * 3 < op.refused && op.others <= op.refused;
+}
+
+/** Refused without being authenticated, or without a right to what a form sends. */
+export function isRefusedAttempt(method: string, status: number): boolean {
+  return status === 401 || (status === 403 && method === 'POST');
 }
 
 export const headerSignInSuccess: readonly number[] = passed;

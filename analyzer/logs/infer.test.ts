@@ -55,6 +55,53 @@ const post = (path: string, status: number, extra: Partial<AccessRecord> = {}) =
 });
 
 describe('logins', () => {
+  it.each([
+    '/session_login.cgi',
+    '/Account/LogOn',
+    '/customer/account/loginPost',
+    '/cgi-bin/luci/',
+    '/owa/auth.owa',
+    '/Users/authenticatebyname',
+    '/webmail/?_task=login',
+    '/index.php?option=com_users&task=user.login',
+    '/index.php?route=account%2Flogin',
+    '/admin4/index.php?controller=AdminLogin',
+    '/index.php?title=Special:UserLogin&returnto=Main',
+  ])('knows %s by its words', (path) => {
+    expect(flows(infer(repeat(3, () => post(path, 200))))).toMatchObject([{ type: FlowType.LOGIN }]);
+  });
+
+  it.each(['/api/login-history', '/blog/login-page', '/cart?page=2', '/index.php?title=Login_help&action=submit'])(
+    'does not take %s for one',
+    (path) =>
+      expect(flows(infer(repeat(3, () => post(path, 200)))).filter((f) => f.type === FlowType.LOGIN)).toEqual([]),
+  );
+
+  it('leaves a script alone that does other things more often', () => {
+    const records = [
+      ...repeat(3, () => post('/index.php?task=login', 200)),
+      ...repeat(9, () => post('/index.php', 200)),
+    ];
+    expect(flows(infer(records))).toEqual([]);
+  });
+
+  it('takes a form that refuses one client again and again for a login', () => {
+    const guesses = repeat(9, () => post('/device/enter', 403));
+    expect(flows(infer(guesses))).toMatchObject([{ name: 'sign-in', path: '/device/enter' }]);
+    expect(flows(infer(guesses.map((g) => ({ ...g, referer: 'https://a.example/device' }))))).toEqual([]);
+  });
+
+  it('learns logins that are tried for the first time behind the sample', () => {
+    const inference = infer(repeat(20, () => ({ path: '/' })));
+    expect(inference.follow(record({ path: '/about' }))).toBeUndefined();
+    const api = inference.follow(record(post('/wp-login.php', 200)));
+    expect(api?.policy.flows.map((f) => [f.name, f.path])).toEqual([['login', '/wp-login.php']]);
+    expect(api?.policy.revision).not.toBe(infer(repeat(20, () => ({ path: '/' }))).apis[0]?.policy.revision);
+    expect(api?.notes.join()).toContain('/wp-login.php is a login');
+    expect(inference.follow(record(post('/wp-login.php', 200)))).toBeUndefined();
+    const next = inference.follow(record(post('/account/login', 401)));
+    expect(next?.policy.flows.map((f) => f.name)).toEqual(['login', 'login-2']);
+  });
   it('knows that WordPress answers 200 to a wrong password, even when nobody got in', () => {
     expect(flows(infer(repeat(9, () => post('/wp-login.php', 200))))).toEqual([
       { name: 'login', type: FlowType.LOGIN, path: '/wp-login.php', success: [302, 303] },
@@ -237,4 +284,39 @@ it('looks at the first records only, and leaves the log to be read from its star
   let read = 0;
   for await (const batch of logs.read()) read += batch.length;
   expect(read).toBe(30);
+});
+
+describe('crowds behind one address', () => {
+  const browser = (i: number): string => `Mozilla/5.0 browser ${i % 10}`;
+  const visits = (address: string) =>
+    repeat(400, (i) => ({
+      remoteAddress: address,
+      userAgent: browser(i),
+      path: i % 2 ? '/a.css' : '/a',
+      referer: 'x',
+    }));
+
+  it('takes the address from what everybody shares, and keeps rare user agents', () => {
+    const { crowds, notes } = infer([...visits('10.0.0.5'), { remoteAddress: '10.0.0.5', userAgent: 'sqlmap' }]);
+    expect(notes.join()).toContain('10.0.0.5 stands for everybody, 100 % of the requests');
+    const one = record({ remoteAddress: '10.0.0.5', userAgent: browser(3) });
+    crowds.blur(one);
+    expect([one.remoteAddress, one.userAgent]).toEqual(['', '']);
+    const tool = record({ remoteAddress: '10.0.0.5', userAgent: 'sqlmap' });
+    crowds.blur(tool);
+    expect([tool.remoteAddress, tool.userAgent]).toEqual(['', 'sqlmap']);
+  });
+
+  it('leaves an office among other visitors alone, and a tool that changes its name', () => {
+    const office = infer([
+      ...visits('198.51.100.7'),
+      ...repeat(600, (i) => ({ remoteAddress: `203.0.113.${i % 250}` })),
+    ]);
+    const tool = infer(repeat(400, (i) => ({ userAgent: browser(i), path: `/p/${i}`, referer: '' })));
+    for (const { crowds } of [office, tool]) {
+      const one = record({ remoteAddress: '198.51.100.7', userAgent: browser(3) });
+      crowds.blur(one);
+      expect(one.remoteAddress).toBe('198.51.100.7');
+    }
+  });
 });

@@ -1,6 +1,6 @@
 /** What `picket analyze` needs to know and a log does not say: one `CompiledPolicy` per host, inferred from a sample. */
 import { createHash } from 'node:crypto';
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import {
   Action,
   type Behavior,
@@ -14,6 +14,7 @@ import {
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { AccessRecord } from '../ingest/access-record.ts';
 import { type ApiSample, createApiSample } from './infer-api.ts';
+import { type Crowds, createCrowdSample } from './infer-crowds.ts';
 import type { LogSet } from './open.ts';
 
 export interface InferredApi {
@@ -22,6 +23,7 @@ export interface InferredApi {
   requests: number;
   /** What was concluded and why, sentences for the report. */
   notes: string[];
+  sample: ApiSample;
 }
 
 export interface LogInference {
@@ -30,6 +32,9 @@ export interface LogInference {
   notes: string[];
   /** Records looked at. */
   sampled: number;
+  crowds: Crowds;
+  /** Looks at a record after the sample; the API whose policy gained flows by it, which its `policy` then holds. */
+  follow(record: AccessRecord): InferredApi | undefined;
 }
 
 export interface LogInferrer {
@@ -55,12 +60,14 @@ export function createLogInferrer(): LogInferrer {
   /** Sites that were also asked for with `www.` in front. */
   const withWww = new Set<string>();
   const rest = createApiSample();
+  const crowds = createCrowdSample();
   let sampled = 0;
   let unnamed = 0;
 
   return {
     observe(r) {
       sampled++;
+      crowds.observe(r);
       const host = siteOf(r.authority);
       if (host === '') {
         unnamed++;
@@ -99,8 +106,27 @@ export function createLogInferrer(): LogInferrer {
         if (hosts.size > apis.length)
           notes.push(`${hosts.size - apis.length} rare or unanswered hosts are one API together`);
       }
-      apis.push(apiOf(['*'], rest, names));
-      return { apis, notes, sampled };
+      const others = apiOf(['*'], rest, names);
+      apis.push(others);
+      const behind = crowds.conclude(sampled);
+      notes.push(...behind.notes);
+      const byHost = new Map(chosen.map(([host], i) => [host, apis[i] as InferredApi]));
+      return {
+        apis,
+        notes,
+        sampled,
+        crowds: behind,
+        follow(r) {
+          const api = byHost.get(siteOf(r.authority)) ?? others;
+          api.requests++;
+          api.sample.observe(r);
+          const more = api.sample.later();
+          if (!more) return undefined;
+          api.policy = revised({ ...api.policy, flows: [...api.policy.flows, ...more.flows] });
+          api.notes.push(...more.notes);
+          return api;
+        },
+      };
     },
   };
 }
@@ -120,7 +146,7 @@ function apiOf(hosts: string[], sample: ApiSample, names: Set<string>): Inferred
   const parts = sample.conclude();
   const name = uniqueName(host === '*' ? (names.size === 0 ? 'site' : 'other-hosts') : labelOf(host), names);
   const api = `${namespace}/${name}`;
-  const policy = create(CompiledPolicySchema, {
+  const policy = revised({
     api,
     apiUid: uidOf(api),
     fleet: 'logs',
@@ -131,8 +157,13 @@ function apiOf(hosts: string[], sample: ApiSample, names: Set<string>): Inferred
     objects: parts.objects,
     behavior: observeDefaults(),
   });
-  policy.revision = createHash('sha256').update(toBinary(CompiledPolicySchema, policy)).digest('hex').slice(0, 16);
-  return { policy, requests: sample.requests, notes: parts.notes };
+  return { policy, requests: sample.requests, notes: parts.notes, sample };
+}
+
+function revised(policy: MessageInitShape<typeof CompiledPolicySchema>): CompiledPolicy {
+  const made = create(CompiledPolicySchema, { ...policy, revision: '' });
+  made.revision = createHash('sha256').update(toBinary(CompiledPolicySchema, made)).digest('hex').slice(0, 16);
+  return made;
 }
 
 function labelOf(host: string): string {

@@ -61,7 +61,7 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
   const total = logs.files.some((f) => f.sizeBytes === undefined)
     ? null
     : logs.files.reduce((sum, f) => sum + (f.sizeBytes ?? 0), 0);
-  const { policies, apis, notes, policyText } = await policiesFor(options, logs, host);
+  const { policies, inference, apis, notes, policyText } = await policiesFor(options, logs, host);
   if (options.progress)
     bar = createProgress({
       totalBytes: total,
@@ -72,9 +72,16 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
     });
   const collector = createCollector();
   const run = createRun(policies, options.workers ?? 0, collector);
+  let ahead = inference?.sampled ?? 0;
   try {
     for await (const batch of logs.read()) {
       for (const entry of batch) {
+        // The inference goes on behind its sample: a login may be tried for the first time at the end of the log.
+        if (inference && --ahead < 0) {
+          const changed = inference.follow(entry.record);
+          if (changed) run.change(dryRun(changed.policy, true));
+        }
+        inference?.crowds.blur(entry.record);
         if (options.sinceMs !== undefined && entry.at < options.sinceMs) continue;
         if (options.untilMs !== undefined && entry.at >= options.untilMs) continue;
         if (!run.begun) await run.begin(entry.at);
@@ -89,6 +96,7 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
   }
   const report = logs.report();
   if (report.accepted === 0) throw new UnusableInput(nothingRead(logs));
+  if (inference && options.manifestsOut !== undefined) await writeManifests(options.manifestsOut, inference);
   for (const sample of report.samples)
     collector.onRejected({ line: sample.line, file: sample.file, reason: sample.reason });
   for (const [reason, count] of Object.entries(report.byReason)) {
@@ -139,6 +147,8 @@ function nothingRead(logs: LogSet): string {
 
 interface Policies {
   policies: CompiledPolicy[];
+  /** Absent with manifests. */
+  inference: LogInference | undefined;
   apis: Omit<ApiSummary, 'requests'>[];
   notes: string[];
   policyText: string;
@@ -152,15 +162,16 @@ async function policiesFor(options: AnalyzeOptions, logs: LogSet, host: Host): P
     if (policies.length === 0) throw new UnusableInput(`No ProtectedAPI in ${options.manifests} is valid.`);
     return {
       policies: policies.map((p) => dryRun(p, false)),
+      inference: undefined,
       apis: policies.map((p) => ({ name: p.api, hosts: p.hosts, source: 'manifests', facts: [] })),
       notes: [],
       policyText: 'the policies of the manifests, dry run',
     };
   }
   const inference = await inferFromLogs(logs);
-  if (options.manifestsOut !== undefined) await writeManifests(options.manifestsOut, inference);
   return {
     policies: inference.apis.map((a) => dryRun(a.policy, true)),
+    inference,
     apis: inference.apis.map((a) => ({
       name: a.policy.api,
       hosts: a.policy.hosts,
@@ -214,6 +225,8 @@ interface Run {
   readonly begun: boolean;
   /** Puts the policies into force before the first record, which is at `at`. */
   begin(at: number): Promise<void>;
+  /** Takes a later revision of a policy into use. */
+  change(policy: CompiledPolicy): void;
   /** Ticks must end before a record at `at` is taken. */
   due(at: number): boolean;
   tick(at: number): Promise<void>;
@@ -233,7 +246,8 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
     escrow,
     ledger: createLedger(),
   });
-  identifier.setPolicies(policies);
+  let current = policies;
+  identifier.setPolicies(current);
   const valueOf = (kind: ValueKind, pseudonym: string): string | undefined => {
     const { lo, hi } = wordsOf(pseudonym);
     return escrow.reveal(kind, lo, hi)?.value;
@@ -277,6 +291,11 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
       latest = at;
       // Inputs take effect when a tick has run.
       await runTick(Math.floor((at - lagMs) / tickMs) * tickMs - tickMs);
+    },
+    change(policy) {
+      current = current.map((p) => (p.api === policy.api ? policy : p));
+      identifier.setPolicies(current);
+      analysis.input({ kind: 'policy', policy });
     },
     take(entry, file) {
       const { batch } = analysis.engine;

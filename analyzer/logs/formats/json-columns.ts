@@ -185,6 +185,7 @@ function place(row: Row, name: string, value: unknown): void {
   // Traefik: request_X-Api-Key, downstream_Location.
   if (name.startsWith('request_') && name.includes('-')) setHeader(row.requestHeaders, name.slice(8), value);
   else if (name.startsWith('downstream_') && name.includes('-')) setHeader(row.responseHeaders, name.slice(11), value);
+  else if (name === 'location') setHeader(row.responseHeaders, name, value);
   else {
     const response = afterPrefix(name, responseHeaderPrefixes);
     if (response !== '') setHeader(row.responseHeaders, response, value);

@@ -48,10 +48,16 @@ export function createJsonLineReader(text: UnitReader): UnitReader {
 
   function readObject(object: Record<string, unknown>, sink: RecordSink): ReadOutcome {
     fillRow(row, object);
+    if (isThrownOut(object)) row.values[Column.status] = 401;
     return readRow(row, sink, headerSets);
   }
 
   return { read: (line, sink) => read(line, sink, 0) };
+}
+
+/** Rails logs status 0 when its authentication throws before an answer is made; the client gets a refusal. */
+function isThrownOut(object: Record<string, unknown>): boolean {
+  return object.status === 0 && typeof object.controller === 'string' && typeof object.action === 'string';
 }
 
 /** The text that a shipper wrapped; "" when the object has none. */
