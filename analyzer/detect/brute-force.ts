@@ -2,12 +2,12 @@
  * Failed logins in a row without a success: per source, and per account whoever tries. The account is the victim, so a
  * surprise about it is passed on to the sources that failed on it, and never to a network it logged in from before.
  */
-import { F, Outcome } from '../observation.ts';
+import { F, Flag, methods, Outcome } from '../observation.ts';
 import { Key } from '../engine/key-kind.ts';
 import { addDistinct, countDistinct, DISTINCT_WORDS, hasDistinct } from '../profile/distinct.ts';
 import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
-import { isLogin, outcomeOf } from './facts.ts';
+import { hasFlag, isLogin, methodOf, outcomeOf } from './facts.ts';
 import { cellOf, SUMS } from './population.ts';
 import { betaGeometricSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
@@ -16,8 +16,9 @@ const id = 'bruteForce';
 const DETECTOR = 0;
 
 /**
- * Sources: last attempt (f64), failures since the last success, attempts without a known outcome, blamed failures and
- * for which surprise, and what the pace of the attempts says.
+ * Sources: attempts ever (kept); last attempt (f64), failures since the last success, attempts without a known outcome,
+ * blamed failures and for which surprise, what the pace of the attempts says, how many came briskly, and 1 when
+ * it only ever posted attempts.
  */
 const O = {
   triedAt: 0,
@@ -28,8 +29,13 @@ const O = {
   attempts: 6,
   successes: 7,
   pace: 8,
-  words: 10,
+  brisk: 9,
+  bare: 10,
+  /** Requests of the principal up to its last attempt. */
+  upTo: 11,
+  words: 12,
 } as const;
+const Kept = { attempts: 0, words: 2 } as const;
 /**
  * Accounts: networks of successful logins (kept); failures since the last success from elsewhere and from anywhere,
  * sources that failed.
@@ -53,6 +59,16 @@ const paces = [
   { withinMs: 4_000, surprise: 0.3 },
 ] as const;
 const maxPace = 4;
+/** Many people type again within this time, but not again and again; said once more per pause, up to a limit. */
+const brisk = { withinMs: 10_000, surprise: 0.35, most: 1.75 };
+/** Requests of other kinds after an attempt that show it led somewhere, where its answer does not: more than a form and its redirect. */
+const wentOn = 4;
+/**
+ * Sources that only ever posted attempts: who uses a browser asks for the form first. Share of them among sources that
+ * got in, before anything is known: apps that sign in by themselves are among them.
+ */
+const bare = { share: 0.08, sources: 25, least: 0.005 };
+const POST = methods.indexOf('POST');
 /** Failures on an attacked account that make a source part of the attack. */
 const minBlamed = 3;
 
@@ -63,10 +79,17 @@ export const bruteForce: DetectorFactory = (close) => {
     (windowMs) =>
       new WindowTable({
         windowMs,
-        keptWords: 0,
+        keptWords: Kept.words,
         words: O.words,
         maxSlots: 8192,
-        onClose: (t, base) => close(t, base, () => {}),
+        onClose: (t, base) =>
+          close(t, base, (partial, kind) => {
+            const { f32 } = t.slab;
+            if ((f32[base + t.own + O.successes] as number) === 0) return;
+            const at = cellOf(DETECTOR, kind) * SUMS;
+            partial.sums[at] = (partial.sums[at] as number) + 1;
+            partial.sums[at + 1] = (partial.sums[at + 1] as number) + (f32[base + t.own + O.bare] as number);
+          }),
       }),
   );
   const accounts = new WindowTable({
@@ -128,6 +151,14 @@ export const bruteForce: DetectorFactory = (close) => {
     to(Key.address, F.address);
   };
 
+  const bareSurprise = (scene: Scene, isBare: boolean): number => {
+    if (!isBare || scene.sharedBy > 1) return 0;
+    const at = cellOf(DETECTOR, scene.kind) * SUMS;
+    const sources = scene.population?.sums[at] ?? 0;
+    const those = scene.population?.sums[at + 1] ?? 0;
+    return -Math.log10(Math.max(bare.least, (those + bare.share * bare.sources) / (sources + bare.sources)));
+  };
+
   const detector: Detector = {
     id,
     kinds: [Key.account, Key.address, Key.client, Key.session],
@@ -135,6 +166,8 @@ export const bruteForce: DetectorFactory = (close) => {
     update(scene) {
       if (!isLogin(scene)) return;
       const outcome = outcomeOf(scene);
+      // A monitor that says so tries the form, or asks all day without a password: only what is refused for certain counts.
+      if (hasFlag(scene, Flag.declaredBot) && (methodOf(scene) !== POST || outcome === Outcome.unknown)) return;
       if (scene.kind === Key.account) return onAccount(scene, outcome);
       const chances = chancesOf(scene);
       for (const table of sources) {
@@ -143,42 +176,56 @@ export const bruteForce: DetectorFactory = (close) => {
         const { f32 } = table.slab;
         const own = base + table.own;
         f32[own + O.attempts] = (f32[own + O.attempts] as number) + 1;
+        const ever = (f32[base + table.kept + Kept.attempts] as number) + 1;
+        f32[base + table.kept + Kept.attempts] = ever;
+        // The doorkeeper held back the first request of a principal: who asked for anything else has as many or more.
+        f32[own + O.bare] = methodOf(scene) === POST && scene.requests === ever - 1 ? 1 : 0;
         table.sample(base, scene.seq);
         const startedAt = scene.f64[(scene.record + F.startedAt) >> 1] as number;
         const triedAt = table.slab.f64[(own + O.triedAt) >> 1] as number;
         table.slab.f64[(own + O.triedAt) >> 1] = startedAt;
+        if (scene.requests - (f32[own + O.upTo] as number) > wentOn) f32[own + O.unknown] = 0;
+        f32[own + O.upTo] = scene.requests;
         if (outcome === Outcome.success) {
           f32[own + O.run] = 0;
+          f32[own + O.unknown] = 0;
           f32[own + O.pace] = 0;
+          f32[own + O.brisk] = 0;
           f32[own + O.successes] = (f32[own + O.successes] as number) + 1;
           continue;
         }
         const field = outcome === Outcome.unknown ? O.unknown : O.run;
-        const run = (f32[own + field] as number) + 1;
-        f32[own + field] = run;
+        f32[own + field] = (f32[own + field] as number) + 1;
         // Pace tells of one program; the attempts of several people interleave.
         if (scene.sharedBy < 2 && triedAt !== 0) {
           const pause = Math.abs(startedAt - triedAt);
           f32[own + O.pace] = (f32[own + O.pace] as number) + (paces.find((p) => pause <= p.withinMs)?.surprise ?? 0);
+          if (pause <= brisk.withinMs) f32[own + O.brisk] = (f32[own + O.brisk] as number) + 1;
         }
-        const pace = Math.min(maxPace, f32[own + O.pace] as number);
+        const pace = Math.max(
+          Math.min(maxPace, f32[own + O.pace] as number),
+          Math.min(brisk.most, brisk.surprise * (f32[own + O.brisk] as number)),
+        );
+        const failed = f32[own + O.run] as number;
+        const unknown = f32[own + O.unknown] as number;
         // Several people behind one address each bring their own failures; successes in between end a run anyway.
-        const share = run / Math.max(1, scene.sharedBy);
+        const sharers = Math.max(1, scene.sharedBy);
         scene.say(table, base, {
           detector: id,
           family: 'identity',
           surprise:
+            (failed > 0 ? runSurprise(chances, failed / sharers) : 0) +
+            betaGeometricSurprise(unknown / sharers, unknownOutcome.mean, unknownOutcome.strength) +
             pace +
-            (outcome === Outcome.unknown
-              ? betaGeometricSurprise(share, unknownOutcome.mean, unknownOutcome.strength)
-              : runSurprise(chances, share)),
-          observed: run,
-          expected:
-            outcome === Outcome.unknown ? unknownOutcome.mean / (1 - unknownOutcome.mean) : expectedRun(chances),
+            bareSurprise(scene, f32[own + O.bare] === 1),
+          observed: failed + unknown,
+          expected: failed > 0 ? expectedRun(chances) : unknownOutcome.mean / (1 - unknownOutcome.mean),
           unit:
-            outcome === Outcome.unknown
+            failed === 0
               ? 'login attempts in a row, outcome unknown'
-              : 'failed logins in a row without a success',
+              : unknown > 0
+                ? `login attempts in a row without a success, ${failed} of them failed for certain`
+                : 'failed logins in a row without a success',
           baseline: chances.known,
           successShare: 0,
         });

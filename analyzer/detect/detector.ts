@@ -22,6 +22,8 @@ export interface Scene {
   seq: number;
   /** Distinct principals in good standing that share this key; 1 for keys that are one principal. */
   sharedBy: number;
+  /** Requests of this principal so far, this one included; its first may be missing. 0 for keys that are none. */
+  requests: number;
   population: ApiPopulation | undefined;
   readonly partial: Partial;
   /** States a surprise about the open window at `base`; what becomes of it is the partition's business. */

@@ -23,6 +23,7 @@ function stage() {
     at: 1_000_000,
     seq: 0,
     sharedBy: 1,
+    requests: 0,
     population: undefined,
     partial: createPartial(),
     say: () => {},

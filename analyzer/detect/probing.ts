@@ -131,18 +131,25 @@ export const probing: DetectorFactory = (close) => {
           Math.min(maxPace, perFast * (f32[own + O.fast] as number)) +
           Math.min(maxSwitches, perSwitch * (f32[own + O.switches] as number));
     const byContent = betaGeometricSurprise(bad, hostileMean, hostile.strength);
-    const paths = countDistinct(u32, own + O.missing);
-    const targets = countDistinct(u32, own + O.hostile);
+    // Sets are sketches: they never say more than there was.
+    const requests = f32[own + O.requests] as number;
+    const paths = Math.min(requests, countDistinct(u32, own + O.missing));
+    const targets = Math.min(requests, countDistinct(u32, own + O.hostile));
     scene.say(t, base, {
       detector: id,
       family: 'content',
       // Added, not combined: each look is silent for nearly everybody, and calibration counts how often both speak.
       surprise: byMissing + byContent,
-      observed: paths + targets,
+      observed: requests,
       expected: missingMean / (1 - missingMean) + hostileMean / (1 - hostileMean),
-      unit: `requests for ${paths} missing paths and ${targets} with hostile content`,
+      unit:
+        targets === 0
+          ? `requests for ${paths} missing paths`
+          : paths === 0
+            ? `requests, ${targets} targets with hostile content`
+            : `requests, ${paths} missing paths and ${targets} targets with hostile content`,
       baseline: known,
-      successShare: (f32[own + O.hits] as number) / (f32[own + O.requests] as number),
+      successShare: (f32[own + O.hits] as number) / requests,
     });
   };
   return detector;

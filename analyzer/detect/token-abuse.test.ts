@@ -24,6 +24,7 @@ function play(requests: readonly (readonly [network: number, device: number])[])
     at: 1_000_000,
     seq: 0,
     sharedBy: 1,
+    requests: 0,
     population: undefined,
     partial: createPartial(),
     say: (_table, _base, statement) => {

@@ -118,6 +118,7 @@ export class Partition {
       at: 0,
       seq: 0,
       sharedBy: 1,
+      requests: 0,
       population: undefined,
       // Most updates teach nothing: an empty partial would cost more than the update.
       get partial() {
@@ -161,6 +162,7 @@ export class Partition {
         ? this.#principals.touch(u32, f64, record, scene.keyLo, scene.keyHi, scene.code, scene.api, scene.at)
         : -1;
       scene.sharedBy = this.#principals.sharedBy(this.#principal);
+      scene.requests = this.#principals.requestsOf(this.#principal);
       if (scene.kind === Key.address && this.#principal >= 0 && this.#principals.sharersChanged)
         this.#output.shared.push({ api: scene.api, lo: scene.valueLo, hi: scene.valueHi, sharedBy: scene.sharedBy });
       for (const detector of this.#byKind[scene.kind] as Detector[]) detector.update(scene);
@@ -249,6 +251,7 @@ export class Partition {
     this.#enter(update.api);
     this.#principal = this.#principals.slab.find(scene.keyLo, scene.keyHi);
     scene.sharedBy = this.#principals.sharedBy(this.#principal);
+    scene.requests = this.#principals.requestsOf(this.#principal);
     this.#detectors[update.detector]?.receive?.(scene, update);
   }
 

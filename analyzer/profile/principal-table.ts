@@ -123,6 +123,10 @@ export class PrincipalTable {
     return Math.max(1, countDistinct(u32, base + P.sharers), countDistinct(u32, base + P.sharersBefore));
   }
 
+  requestsOf(base: number): number {
+    return base < 0 ? 0 : (this.slab.f64[(base + P.requests) >> 1] as number);
+  }
+
   facts(base: number, at: number): PrincipalFacts {
     if (base < 0)
       return {
