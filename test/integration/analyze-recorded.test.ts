@@ -21,8 +21,6 @@ interface Case {
 
 /** Why a source that the makers' thresholds alert on is below `Elevated` here; told in docs/accuracy-recorded.md. */
 const disagreements: Readonly<Record<string, readonly string[]>> = {
-  // Six failures at the pace of a person who types, three sources; no request came faster.
-  'gitlab-bf': ['1.0.0.1', '1.1.1.1', '8.8.8.8'],
   // One request each, years apart.
   'nginx-http-open-proxy': ['127.0.0.1', '127.0.0.2'],
   'nginx-http-w00twoot': ['127.0.0.1'],

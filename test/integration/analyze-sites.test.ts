@@ -6,6 +6,8 @@ import type { AnalyzeResult } from '@picket/standalone/analyze/result.ts';
 import { levelRank } from '@picket/standalone/analyze/result.ts';
 import { runAnalyze } from '@picket/standalone/analyze/run.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attackers } from '../scenarios/sites/attackers.ts';
+import { everydaySites } from '../scenarios/sites/everyday-sites.ts';
 import { hour } from '../scenarios/sites/actors.ts';
 import { siteAttacks } from '../scenarios/sites/site-attacks.ts';
 import { ordinarySites } from '../scenarios/sites/sites.ts';
@@ -50,6 +52,33 @@ describe('ordinary sites raise no alarm', () => {
       expect(alarms(await analyze(site.log.json(`${name.toLowerCase()}.example`)))).toEqual([]);
     });
   }
+});
+
+describe('everyday sites accuse nobody', () => {
+  it.each(Object.entries(everydaySites))('%s', async (_, make) => {
+    const site = make(31);
+    const result = await analyze(site.log.combined());
+    expect(result.requests).toBe(site.log.length);
+    expect(alarms(result)).toEqual([]);
+  });
+
+  it('says that one address stands for everybody', async () => {
+    const result = await analyze(everydaySites.behindBalancer(32).log.combined());
+    expect(result.notes.join()).toMatch(/stands for everybody, \d+ % of the requests: a load balancer or CDN/);
+  });
+});
+
+describe('strong attacks are High on a small site', () => {
+  // One in three: all of them are in the tables of `node test/accuracy/sites.ts`.
+  const some = attackers.filter((a, i) => a.strong && i % 3 === 0);
+  it.each(some)('$name', async (attacker) => {
+    const site = everydaySites.tinyBlog(33);
+    const attack = attacker.attack(site, site.from + 20 * hour);
+    const result = await analyze(site.log.combined());
+    const top = result.verdicts.filter((v) => attack.addresses.includes(v.principal.value ?? ''));
+    expect(top.map((v) => levelRank(v.level) >= 3)).toContain(true);
+    expect(alarms(result).length).toBe(top.filter((v) => levelRank(v.level) >= 2).length);
+  });
 });
 
 const placed: readonly [keyof typeof ordinarySites, string][] = [

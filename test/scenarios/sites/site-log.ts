@@ -20,6 +20,8 @@ export interface SiteLog {
   combined(): string;
   /** NGINX JSON lines with host and request time, oldest first. */
   json(host: string): string;
+  /** Oldest first. */
+  requests(): readonly SiteRequest[];
   readonly length: number;
 }
 
@@ -35,6 +37,7 @@ export function createSiteLog(): SiteLog {
       ordered()
         .map((r) => `${jsonLine(r, host)}\n`)
         .join(''),
+    requests: ordered,
     get length() {
       return requests.length;
     },
