@@ -113,7 +113,7 @@ function createStreamSource(stdin: Readable): LogSource {
   }
 
   return {
-    name: '-',
+    name: 'stdin',
     sizeBytes: undefined,
     bytesRead: () => total,
     async *open({ sampling, signal }) {

@@ -83,6 +83,7 @@ const maxSamplesPerReason = 5;
 interface SniffedFile {
   source: LogSource;
   format: LogFormat | undefined;
+  empty: boolean;
   /** Completion of the first record; -Infinity when the start of the file holds none. */
   firstAt: number;
 }
@@ -94,6 +95,8 @@ export async function openLogs(options: OpenLogsOptions): Promise<LogSet> {
   const files: SniffedFile[] = [];
   for (const source of sources) files.push(await sniff(source, options.format));
   if (files.every((file) => file.format === undefined)) {
+    if (files.every((file) => file.empty))
+      throw new LogInputError(`${sources.map((s) => s.name).join(', ')} ${files.length === 1 ? 'is' : 'are'} empty`);
     const which = files.length === 1 ? (sources[0]?.name ?? '') : `any of the ${files.length} files`;
     const hint = options.format === undefined ? '; name the format with --format' : '';
     throw new LogInputError(`no access record in the beginning of ${which}${hint}`);
@@ -147,7 +150,7 @@ async function sniff(source: LogSource, override: string | undefined): Promise<S
   } catch (cause) {
     throw new LogInputError(messageOf(cause), { cause });
   }
-  return { source, format, firstAt: format ? firstCompletion(format, sample) : Number.NEGATIVE_INFINITY };
+  return { source, format, empty: sample.length === 0, firstAt: format ? firstCompletion(format, sample) : Number.NEGATIVE_INFINITY };
 }
 
 /** The earliest of the first records: one absurd time in line 1 must not misplace a file. */

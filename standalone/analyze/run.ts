@@ -39,7 +39,7 @@ import { createDryRun } from './dry-run.ts';
 import type { AnalyzeOptions } from './options.ts';
 import type { EvidenceKey } from './principal-evidence.ts';
 import { createProgress, noProgress } from './progress.ts';
-import type { AnalyzeResult, ApiSummary } from './result.ts';
+import { type AnalyzeResult, type ApiSummary, instant } from './result.ts';
 import { UnusableInput } from './unusable-input.ts';
 
 /** Lines may be this much out of order before a tick closes over them. */
@@ -73,6 +73,7 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
   const collector = createCollector();
   const run = createRun(policies, options.workers ?? 0, collector);
   let ahead = inference?.sampled ?? 0;
+  const span = { from: Number.POSITIVE_INFINITY, to: Number.NEGATIVE_INFINITY };
   try {
     for await (const batch of logs.read()) {
       for (const entry of batch) {
@@ -82,6 +83,8 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
           if (changed) run.change(dryRun(changed.policy, true));
         }
         inference?.crowds.blur(entry.record);
+        span.from = Math.min(span.from, entry.at);
+        span.to = Math.max(span.to, entry.at);
         if (options.sinceMs !== undefined && entry.at < options.sinceMs) continue;
         if (options.untilMs !== undefined && entry.at >= options.untilMs) continue;
         if (!run.begun) await run.begin(entry.at);
@@ -96,6 +99,10 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
   }
   const report = logs.report();
   if (report.accepted === 0) throw new UnusableInput(nothingRead(logs));
+  if (!run.begun && !report.aborted)
+    throw new UnusableInput(
+      `No request lies in the chosen time; the log goes from ${instant(span.from)} to ${instant(span.to)}.`,
+    );
   if (inference && options.manifestsOut !== undefined) await writeManifests(options.manifestsOut, inference);
   for (const sample of report.samples)
     collector.onRejected({ line: sample.line, file: sample.file, reason: sample.reason });
