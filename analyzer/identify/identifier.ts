@@ -356,8 +356,11 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       if (!refused && isNotThere(record.status)) signals |= target.signalsWhenRefused;
       if (agent.knownTool) signals |= Signal.knownTool;
       if (agent.hostile) signals |= Signal.codeInjection;
-      // The block editor of WordPress lists users for its own staff.
-      if ((signals & Signal.userEnumeration) !== 0 && record.referer.includes('/wp-admin/')) {
+      // The block editor of WordPress lists users for its own staff, and its pages of authors are there to be found.
+      if (
+        (signals & Signal.userEnumeration) !== 0 &&
+        (record.referer.includes('/wp-admin/') || (agent.declaredBot && !agent.knownTool))
+      ) {
         signals &= ~Signal.userEnumeration;
       }
       u32[base + F.signals] = signals;

@@ -12,6 +12,10 @@ function names(bits: number): string[] {
 describe('content signals', () => {
   test.each([
     '/union-square',
+    '/blog/../images/x.png',
+    '/../favicon.ico',
+    '/phpmyadmin/sql.php?db=shop&sql_query=SELECT+%2A+FROM+%60orders%60',
+    '/api/datasources/proxy/1/query?db=t&q=SELECT%20mean(%22x%22)%20FROM%20%22cpu%22%20WHERE%20time%20%3E%20now()%20-%201h',
     '/select-a-plan',
     '/products?sort=asc&order_by=price',
     '/search?q=credit+union+select+account',
@@ -83,6 +87,20 @@ describe('content signals', () => {
       expect(names(signals.whenRefused)).toEqual(['adminProbe']);
     }
   });
+
+  test('files of repositories count only where they are not there', () => {
+    for (const path of ['/ann/app/src/branch/main/.env.example', '/g/app/-/blob/main/docker-compose.yml'])
+      expect([names(readSignals('GET', path).always), names(readSignals('GET', path).whenRefused)]).toEqual([
+        [],
+        ['sensitiveFile'],
+      ]);
+    expect(names(readSignals('GET', '/app/.env').always)).toEqual(['sensitiveFile']);
+  });
+
+  test.each(['/a/../../etc', '/%2e%2e/admin', '/x/..%2fadmin', '/x/..;/manager/html', '/?f=../../../../etc/passwd'])(
+    'climbing out is a traversal: %s',
+    (target) => expect(names(readSignals('GET', target).always)).toContain('pathTraversal'),
+  );
 
   test('noise that is no request is malformed', () => {
     expect(names(readSignals('', '\u0016\u0003\u0001').always)).toContain('malformedRequest');

@@ -48,12 +48,26 @@ const panels =
 const exploits =
   /phpunit\/.{0,200}eval-stdin\.php|htmlawedtest\.php|w00tw00t|\/telerik\.web\.ui\.(webresource|dialoghandler)|\/(server-info|setup\/(setup(administrator|dbchoice|license)|finishsetup)|json\/setup-restore(-local|-progress)?|setup-restore)\.action|\/api\/v2\/cmdb\/|createremoteappwebsession|\/unauth\/|ztp_gate\.php|\/pan_help\/|fgt_lang|\/tmui\/login\.jsp|\/mgmt\/(tm\/util\/bash|shared\/authn)|\/_ignition\/execute-solution|\/hnap1\b|\/gponform\/|\/boaform\/|\/goform\/|\/setup\.cgi|\/ui\/vcav-bootstrap\/|\/ui\/h5-vsan\/|\/analytics\/telemetry\/|\/catalog-portal\/ui\/oauth|\/owncloud\/.{0,200}getphpinfo|graphapi\/vendor|getphpinfo\.php|\/invoker\/(jmx|ejb)invokerservlet|\/manager\/text\/deploy|\/wp-content\/plugins\/(wp-file-manager|wpdiscuz|revslider|duplicator)\/.{0,200}\.php|\/cgi-bin\/(\.|luci\/;|authlogin|jarrewrite|test-cgi|php)|\/owa\/auth\/[\w-]+\.(js|aspx)\?|\/autodiscover\/autodiscover\.json\?@|\/aspnet_client\/.{0,200}\.aspx|invokefunction|\/druid\/indexer\/|\/wls-wsat\/|\/_async\/asyncresponse|\/console\/css\/|\/solr\/.{0,200}\/(config|dataimport|debug\/dump)|\/public\/plugins\/[\w-]+\/\.\.|\/vpns?\/portal\/|\/vpn\/\.\.|\/sdk\b.{0,200}hikvision|\/dns-query\?.{0,200}cmd|\/shell\?cd|\/login\.cgi\?cli=/;
 
+/**
+ * Pages of software that shows what is in repositories: owner, repository, the word, then any file there is. On others
+ * such a path is as missing as any.
+ */
+const repositories =
+  /^\/[^/]{1,100}\/(?:[^?]{1,200}\/)?(?:blob|tree|raw|blame|commits?|browse|plain|src\/(?:branch|commit|tag))\//;
+
+/** One step up in plain letters: clients that resolve a relative link badly send it, and it leads nowhere. */
+const stepUp = /(^|[/\\])\.\.([/\\]|$|\?)/;
+const disguised = /%2e|%2f|%5c|\\/;
+
 /** On the decoded target. */
 const traversal =
-  /(^|[/\\])\.\.;?([/\\]|$|\?)|(=|%)\.\.[/\\]+(\.\.[/\\]|etc\b|windows\b|proc\b|boot\b)|\/etc\/(passwd|shadow|groups?|hosts|issue|hostname|fstab)\b|\b(win|boot|system)\.ini\b|\bfile:\/\/\/|\/proc\/self\/|\bc:[/\\]+(windows|boot|winnt|inetpub)/;
+  /(^|[/\\])\.\.;[/\\]|(^|[/\\])\.\.[/\\]+([^/\\?]{1,64}[/\\]+)?\.\.([/\\]|$|\?)|(=|%)\.\.[/\\]+(\.\.[/\\]|etc\b|windows\b|proc\b|boot\b)|\/etc\/(passwd|shadow|groups?|hosts|issue|hostname|fstab)\b|\b(win|boot|system)\.ini\b|\bfile:\/\/\/|\/proc\/self\/|\bc:[/\\]+(windows|boot|winnt|inetpub)/;
 
 const sqlShapes =
   /(^|[=?&)'"/*-]|\d)\s*union[\s/*(]+(all[\s/*(]+|distinct[\s/*(]+)?select\b|union[\s/*]+(all[\s/*]+)?select[\s/*]+(null|\d|concat|char|@@|\(|\*|group_concat|version)|information_schema|\b(pg_sleep|benchmark|load_file|extractvalue|updatexml|xp_cmdshell|utl_http|dbms_pipe|waitfor\s+delay|randomblob|group_concat)\b\s*[('\s]|(['")]|\d)\s*(\|\||or|and|&&)\s*\(?\s*['"(]?\s*(\d+|'[^']*'|"[^"]*"|[a-z]+)\s*['")]*\s*(=|like|<|>)\s*['"(]?\s*(\d|'|"|[a-z]+['"])|['")];?\s*(--|#|\/\*)|;\s*(drop|alter|truncate|insert|delete|update|exec|declare|shutdown)\s+(table|database|into|from|\w+\s+set|@|xp_|user)|\bselect\s+[^&]{0,64}[*,(@'][^&]{0,64}\sfrom\s|\border\s+by\s+\d{1,3}\s*(--|#)|\/\*!\d{5}|,\s*null\s*,\s*null|\bcase\s+when\s.{1,200}\bthen\b|\b(and|or)\s+(sleep|ascii|substr(ing)?|length|exists)\s*\(|\bhaving\s+\d+\s*=\s*\d+|\bselectchar\s*\(/;
+
+/** Whole statements as database tools and dashboards send them; an injection breaks out of a value instead. */
+const statements = /[?&](?:q|query|sql|sql_query|soql|statement|stmt)=\s*(?:select|show|explain|describe|with)\s[^&]*/g;
 
 /** SQL functions that code samples also name: only as the start of a value, and not of a search box. */
 const sqlFunctions =
@@ -81,15 +95,21 @@ export function readSignals(method: string, target: string): ContentSignals {
   const query = text.indexOf('?');
   const path = query < 0 ? text : text.slice(0, query);
   if (shape & Shape.dot) {
-    for (const rule of fileRules) if (rule.pattern.test(path)) always |= rule.bit;
+    for (const rule of fileRules) {
+      if (!rule.pattern.test(path)) continue;
+      if (repositories.test(path)) whenRefused |= rule.bit;
+      else always |= rule.bit;
+    }
     if (archives.test(path)) whenRefused |= Signal.sensitiveFile;
-    if ((shape & Shape.dots || shape & Shape.colon || shape & Shape.etc) && traversal.test(text)) {
-      always |= Signal.pathTraversal;
+    if (shape & (Shape.dots | Shape.colon | Shape.etc)) {
+      if (traversal.test(text) || (shape & Shape.dots && stepUp.test(text) && disguised.test(cut.toLowerCase())))
+        always |= Signal.pathTraversal;
     }
   } else if (shape & (Shape.etc | Shape.colon) && traversal.test(text)) always |= Signal.pathTraversal;
   if (shape & Shape.etc && /\/(proc\/self|server-(status|info)$|id_rsa)/.test(path)) always |= Signal.sensitiveFile;
   if (shape & (Shape.special | Shape.space) || text.includes('information_schema')) {
-    if (sqlShapes.test(text) || sqlFunctions.test(text)) always |= Signal.sqlInjection;
+    const rest = query < 0 ? text : text.replace(statements, '');
+    if (sqlShapes.test(rest) || sqlFunctions.test(rest)) always |= Signal.sqlInjection;
   }
   if (shape & Shape.special || shape & Shape.colon) {
     if (script.test(text)) always |= Signal.scriptInjection;

@@ -85,7 +85,7 @@ export function flowTypeOf(method: string, path: string, query: string): FlowTyp
     return FlowType.LOGIN;
   }
   // OmniAuth takes the password of a directory at /users/auth/ldap/callback.
-  if (last === 'callback' && /^ldap/.test(segments.at(-2) ?? '')) return FlowType.LOGIN;
+  if (last === 'callback' && segments.at(-2)?.startsWith('ldap')) return FlowType.LOGIN;
   return query !== '' && dispatchesLogin(query) ? FlowType.LOGIN : undefined;
 }
 

@@ -134,6 +134,12 @@ const cases: readonly (readonly [string, LineFormat, string, Expected])[] = [
     { method: '', path: '-', status: 408 },
   ],
   [
+    'a version of HTTP that does not exist',
+    'combined',
+    '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.2" 400 157 "-" "x"',
+    { method: '', path: 'GET / HTTP/1.2', status: 400 },
+  ],
+  [
     'the request time of NGINX',
     'combined',
     '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "UA" rt=0.250 urt="0.200" host="a.example"',

@@ -150,7 +150,12 @@ async function sniff(source: LogSource, override: string | undefined): Promise<S
   } catch (cause) {
     throw new LogInputError(messageOf(cause), { cause });
   }
-  return { source, format, empty: sample.length === 0, firstAt: format ? firstCompletion(format, sample) : Number.NEGATIVE_INFINITY };
+  return {
+    source,
+    format,
+    empty: sample.length === 0,
+    firstAt: format ? firstCompletion(format, sample) : Number.NEGATIVE_INFINITY,
+  };
 }
 
 /** The earliest of the first records: one absurd time in line 1 must not misplace a file. */

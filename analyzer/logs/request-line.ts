@@ -10,6 +10,8 @@ export function applyRequestLine(r: AccessRecord, raw: string): void {
   if (first > 0 && first <= 24 && isMethod(raw, first)) {
     const last = raw.lastIndexOf(' ');
     const withProtocol = last > first && raw.startsWith('HTTP/', last + 1);
+    // Tools that try what a server does with HTTP/1.2; no client speaks it.
+    if (withProtocol && !versions.has(raw.slice(last + 6))) return keepRaw(r, raw);
     const path = withProtocol ? raw.slice(first + 1, last) : raw.slice(first + 1);
     const c = path.charCodeAt(0);
     if (path !== '' && (withProtocol || c === 47 || c === 42)) {
@@ -18,6 +20,12 @@ export function applyRequestLine(r: AccessRecord, raw: string): void {
       return;
     }
   }
+  keepRaw(r, raw);
+}
+
+const versions = new Set(['1.1', '1.0', '2.0', '2', '3.0', '3', '0.9']);
+
+function keepRaw(r: AccessRecord, raw: string): void {
   r.method = '';
   r.path = raw;
 }

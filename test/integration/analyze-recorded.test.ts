@@ -26,7 +26,7 @@ const disagreements: Readonly<Record<string, readonly string[]>> = {
   'nginx-http-w00twoot': ['127.0.0.1'],
   // Two requests; both Low.
   'sap-probing': ['127.0.0.1'],
-  // One request each with an HTTP version that does not exist: formats do not keep the version.
+  // One request each with an HTTP version that does not exist.
   'http-dos-invalid-http-versions': ['127.0.0.3', '127.0.0.6'],
   // Forty pages in a second are within what a page of many calls does.
   'http-dos-bypass-cache': ['127.0.0.1', '127.0.0.2'],
