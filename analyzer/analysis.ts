@@ -15,7 +15,9 @@ import type { MatchRecord, MatchValues } from './decide/match.ts';
 import { limitsOf } from './decide/safety.ts';
 import { type ClosedTick, createEngine, type Engine, type EngineOptions, type EngineState } from './engine/engine.ts';
 import type { Sighting } from './engine/sighting.ts';
+import { createFirstNames, type Turned, turn } from './first-names.ts';
 import { F, type ObservationBatch, STRIDE } from './observation.ts';
+import type { AliasesState, Renaming } from './profile/aliases.ts';
 import { hex16 } from './profile/hash.ts';
 import { apiIdOf } from './operations/template.ts';
 import { detectorIds, type Finding, type Verdict } from './verdict.ts';
@@ -49,6 +51,7 @@ export interface AnalysisState {
   engine: EngineState;
   /** Each API's policy in force, as protobuf bytes, and what its coordinator knew. */
   coordinators: { policy: Uint8Array; state: CoordinatorState }[];
+  aliases: AliasesState;
   /** Request ids of the samples that findings name, by sequence number. */
   sampleIds: [number, string][];
 }
@@ -57,6 +60,10 @@ export interface Analysis {
   readonly engine: Engine;
   /** Numbers the record at `base` of the engine's open batch and takes it in. */
   accept(base: number): number;
+  /** Records accepted from now on may carry another pseudonym of somebody who is known. */
+  rename(renaming: Renaming, at: number): void;
+  /** The pseudonym under which a principal of verdicts and decisions comes now. */
+  latestOf(pseudonym: string): string;
   /** Queued until the next tick has run. */
   input(input: AnalysisInput): void;
   /** While on, match answers are those of `recall`, given before the tick they were given in. */
@@ -84,6 +91,9 @@ export function createAnalysis(options: EngineOptions & { valuesOf(api: string):
   const coordinators = new Map<string, Coordinator>();
   const apiNames = new Map<number, string>();
   const policies = new Map<string, CompiledPolicy>();
+  const names = createFirstNames();
+  /** By tick that is closed and not yet run. */
+  const turned = new Map<number, Turned>();
   const requestIds: string[] = Array.from({ length: rememberedIds }, () => '');
   let recalling = false;
   let inputs: AnalysisInput[] = [];
@@ -95,9 +105,11 @@ export function createAnalysis(options: EngineOptions & { valuesOf(api: string):
     engine.standsAfter(apiIdOf(policy.api).lo, limitsOf(policy.behavior?.safety).minBaselineMs);
   };
   const enter = (policy: CompiledPolicy): Coordinator => {
+    const values = options.valuesOf(policy.api);
     const coordinator = createCoordinator({
       policy,
-      values: options.valuesOf(policy.api),
+      // The border knows people by their latest pseudonym only.
+      values: { ...values, keyOf: (kind, pseudonym) => values.keyOf(kind, names.latest(pseudonym)) },
       requestIdOf: (seq) => requestIds[seq & (rememberedIds - 1)] ?? '',
     });
     coordinator.recalling(recalling);
@@ -168,10 +180,15 @@ export function createAnalysis(options: EngineOptions & { valuesOf(api: string):
   return {
     engine,
     accept(base) {
+      const { u32, f64 } = engine.batch;
+      names.enter(u32, base, f64[(base + F.eventAt) >> 1] as number);
       const seq = engine.accept(base);
+      names.leave(u32);
       requestIds[seq & (rememberedIds - 1)] = engine.batch.requestIds[base / STRIDE] ?? '';
       return seq;
     },
+    rename: (renaming, at) => names.rename(renaming, at),
+    latestOf: (pseudonym) => names.latest(pseudonym),
     input(input) {
       inputs.push(input);
     },
@@ -181,8 +198,14 @@ export function createAnalysis(options: EngineOptions & { valuesOf(api: string):
     },
     recall: (record) => coordinators.get(record.api)?.recall(record),
     idle: (at) => inputs.length === 0 && engine.idle(at),
-    closeTick: (at) => engine.closeTick(at),
+    closeTick(at) {
+      const closed = engine.closeTick(at);
+      turned.set(closed.tick, names.takeTurned());
+      return closed;
+    },
     async run(closed) {
+      turn(closed.batch.u32, turned.get(closed.tick) ?? []);
+      turned.delete(closed.tick);
       const running = engine.run(closed);
       see(closed.batch);
       const ran = await running;
@@ -235,11 +258,13 @@ export function createAnalysis(options: EngineOptions & { valuesOf(api: string):
       return {
         engine: await engine.save(),
         coordinators: saved,
+        aliases: names.save(),
         sampleIds: sampleIds(saved.map(({ state }) => state)),
       };
     },
     async load(state) {
       await engine.load(state.engine);
+      names.load(state.aliases);
       for (const [seq, id] of state.sampleIds) requestIds[seq & (rememberedIds - 1)] = id;
       for (const saved of state.coordinators) enter(fromBinary(CompiledPolicySchema, saved.policy)).load(saved.state);
     },

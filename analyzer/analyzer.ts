@@ -2,6 +2,7 @@
  * The analyzer of a running deployment: takes records, keeps the analysis going tick by tick, and sends what comes of it
  * to the store, the bus and the object store. Everything slow is behind bounded buffers; nothing here waits for it.
  */
+import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { create, fromBinary } from '@bufbuild/protobuf';
 import { DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
@@ -41,6 +42,7 @@ import { readSentDecisions } from './publish/sent-decisions.ts';
 import { reportStatus } from './publish/status-report.ts';
 import type { Checkpoints } from './replay/checkpoint.ts';
 import { answerToRow, inputToRow, unreadAtStart } from './replay/rerun.ts';
+import { type LoggedRenaming, maxRenamingsPerRow, renamingsToRow } from './replay/renamings.ts';
 import { type Restored, restore } from './replay/restore.ts';
 import type { Store } from './store/store.ts';
 import type { StoreWriter } from './store/writer.ts';
@@ -93,6 +95,8 @@ export interface Analyzer {
   review(verdict: string, disposition: Disposition): void;
   /** The verdict's object is gone: a review of the next one by its name is new. */
   forgetReview(verdict: string): void;
+  /** Takes a rotated ring into use: who is known stays known. */
+  useKeys(ring: KeyRing): void;
   verdicts(): Verdict[];
   apis(): ApiView[];
   sources(): SourceClock[];
@@ -118,11 +122,18 @@ const noActivity: CoordinatorActivity = {
 export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer> {
   const { bus, clock, ledger, log, metrics, publisher, store, writer, checkpoints } = options;
   const registry = createOperationRegistry();
+  let { keys } = options;
+  /** Since the last tick was closed. */
+  let renamings: LoggedRenaming[] = [];
   const identifier = createIdentifier({
-    keys: options.keys,
+    keys,
     operations: registry,
     escrow: options.escrow,
     ledger,
+    onRename(renaming, at) {
+      analysis.rename(renaming, at);
+      renamings.push({ ...renaming, seq: analysis.engine.lastSeq + 1, at });
+    },
     onInvalidCidr: (api, text) => log.warn('prefix in a list is none', { api, text }),
   });
   const decisions = await bus.bucket(Bucket.decisions);
@@ -180,6 +191,12 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     const closed = analysis.closeTick(at);
     intake.closed(at);
     const { batch } = closed;
+    // Before the rows: of those that a crash leaves without their tick, it must be known who they are.
+    for (let i = 0; i < renamings.length; i += maxRenamingsPerRow) {
+      const row = renamingsToRow(renamings.slice(i, i + maxRenamingsPerRow), keys.active, randomBytes(12));
+      writer.input({ seq: closed.lastSeq, at, ...row });
+    }
+    renamings = [];
     if (batch.length > storedOpen) writer.observations(batch, storedOpen, batch.length, figures.describe);
     storedOpen = 0;
     return closed;
@@ -226,6 +243,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     create: () => createAnalysis({ workers: options.workers, valuesOf }),
     checkpoints,
     store,
+    keys,
     clock,
     log,
     onCheckpoint(found) {
@@ -284,7 +302,8 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
   /** Nobody who is refused sends the request that would show the exemption, so those in force are looked at. */
   function liftExempted(api: string): void {
     for (const { kind, pseudonym } of analysis.coordinator(api)?.actedOn() ?? []) {
-      const [lo, hi] = [low(pseudonym), high(pseudonym)];
+      const latest = analysis.latestOf(pseudonym);
+      const [lo, hi] = [low(latest), high(latest)];
       const held = kind === PrincipalKind.ADDRESS ? identifier.matchKey(api, kind, lo, hi) : undefined;
       const address = held?.ok ? held.value : sentBefore.address(api, kind, pseudonym);
       if (identifier.exemptUntil(api, kind as ValueKind, lo, hi, address) > clock.now())
@@ -361,6 +380,10 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
       if (reviewed.get(verdict) === disposition) return;
       remember(verdict, disposition);
       analysis.input({ kind: 'review', verdict, disposition });
+    },
+    useKeys(ring) {
+      keys = ring;
+      identifier.setKeyRing(ring);
     },
     forgetReview: (verdict) => void reviewed.delete(verdict),
     verdicts: () => analysis.verdicts(),

@@ -7,6 +7,7 @@ import { runAnalyze } from './analyze/run.ts';
 import { analyzeCommand } from './analyze/command.ts';
 import { envoyCommand } from './envoy/envoy.ts';
 import { processHost } from '@picket/runtime/host.ts';
+import { keysCommand } from './keys/keys.ts';
 import { replayCommand } from './replay/replay.ts';
 import { riskCommand } from './risk/risk.ts';
 import { renderTable } from '@picket/kubectl-risk/table.ts';
@@ -33,6 +34,7 @@ program.addCommand(
   }),
 );
 program.addCommand(replayCommand(host));
+program.addCommand(keysCommand(host, systemClock));
 program.addCommand(envoyCommand(host));
 program
   .command('exit-codes')

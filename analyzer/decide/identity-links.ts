@@ -89,7 +89,7 @@ export class IdentityLinks {
   #births: Birth[] = [];
   #fresh: Birth[] = [];
 
-  /** Takes in an observation that reached the application. Measured: 0.1–0.3 µs for one with a credential. */
+  /** Takes in an observation that reached the application. Measured: 0.35 µs for one with user, session and token. */
   read(u32: Uint32Array, f64: Float64Array, base: number): void {
     const flags = u32[base + F.flags] as number;
     if (flags & Flag.refusedByPicket) return;

@@ -3,7 +3,6 @@ import { FlowType, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/poli
 import type { AccessRecord } from '../ingest/access-record.ts';
 import { F, Flag, Outcome } from '../observation.ts';
 import type { ApiContext } from './api-context.ts';
-import type { Escrow } from './escrow.ts';
 import type { CompiledFlow } from './flows.ts';
 import { hashKey } from './generation-map.ts';
 import { setCookieOf } from './principals.ts';
@@ -15,7 +14,6 @@ import type { ValueHasher } from './value-hasher.ts';
 /** Fills account, amount, counterparty and, at a successful login, what it handed out; returns flags. */
 export function fillFlow(
   hasher: ValueHasher,
-  escrow: Escrow,
   context: ApiContext,
   flow: CompiledFlow,
   record: AccessRecord,
@@ -65,7 +63,7 @@ export function fillFlow(
   }
   u32[base + F.kinds] = (kinds | (outcome << 16)) >>> 0;
   if (flow.type !== FlowType.LOGIN || outcome !== Outcome.success || setCookie === undefined) return flags;
-  for (const { kind, cookie, matchAs, matchCharacters } of context.issued) {
+  for (const { kind, cookie } of context.issued) {
     const value = setCookieOf(setCookie, cookie);
     if (value === '' || value.length > 4096) continue;
     const isSession = kind === PrincipalKind.SESSION;
@@ -74,9 +72,6 @@ export function fillFlow(
     u32[base + field] = digest.lo;
     u32[base + field + 1] = digest.hi;
     flags |= isSession ? Flag.sessionVerified : Flag.tokenVerified | Flag.tokenIssued;
-    // It may have to be matched before its first request.
-    if (matchAs === 'prefix')
-      escrow.put(kind as ValueKind, digest.lo, digest.hi, value.slice(0, matchCharacters), false, matchAs);
   }
   return flags;
 }

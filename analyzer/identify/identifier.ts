@@ -16,6 +16,7 @@ import type { DropReason, Ledger } from '@picket/runtime/ledger.ts';
 import { type AccessRecord, Feed } from '../ingest/access-record.ts';
 import { F, Flag, methods, type ObservationBatch, Signal } from '../observation.ts';
 import type { OperationRegistry } from '../operations/registry.ts';
+import type { Renaming } from '../profile/aliases.ts';
 import { parseAddress } from './address.ts';
 import { type ApiContext, compileApiContext } from './api-context.ts';
 import { type ApiTable, createApiTable } from './api-table.ts';
@@ -28,7 +29,7 @@ import type { KeyRing } from './key-ring.ts';
 import { type MatchKey, resolveMatchKey } from './match-key.ts';
 import { createObjectSteps } from './objects.ts';
 import type { LearnedAnswer, OutcomeLearner, OutcomeState } from './outcome.ts';
-import { createPseudonymiser, type Migration, ValueKind } from './pseudonym.ts';
+import { createPseudonymiser, ValueKind } from './pseudonym.ts';
 import { type RequestTarget, readRequestTarget } from './request-target.ts';
 import { digest } from './siphash.ts';
 import { standingFlags } from './standing.ts';
@@ -40,8 +41,8 @@ export interface IdentifierOptions {
   escrow: Escrow;
   /** Drops are counted here, under stage `identify`; the caller only passes them on. */
   ledger: Ledger;
-  /** During a key rotation: the old and the new pseudonym of a value; may repeat. */
-  onMigrate?: (migration: Migration) => void;
+  /** During a key rotation, before the record that shows it: the old and the new pseudonym of a value; may repeat. */
+  onRename?: (renaming: Renaming, eventAt: number) => void;
   /** A prefix in an exemption or reputation list is none. */
   onInvalidCidr?: (api: string, text: string) => void;
 }
@@ -109,11 +110,11 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
   const sources = new Map<string, number>();
   const targets = createGenerationMap<string, RequestTarget>(16_384, (key) => key.length);
   const hasher = createValueHasher(
-    createPseudonymiser(options.keys, (m) => options.onMigrate?.(m)),
+    createPseudonymiser(options.keys, (renaming, at) => options.onRename?.(renaming, at)),
     escrow,
   );
   const callers = createCallerReader(hasher, escrow);
-  let steps = createObjectSteps(hasher.pseudonyms.key(ValueKind.Object));
+  const steps = createObjectSteps(hasher.pseudonyms.key(ValueKind.Object));
   let policies: readonly CompiledPolicy[] = [];
   let contexts = new Map<string, ApiContext>();
   let table: ApiTable<ApiContext> = createApiTable<ApiContext>([]);
@@ -270,8 +271,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       compile();
     },
     setKeyRing(keys) {
-      hasher.use(createPseudonymiser(keys, (m) => options.onMigrate?.(m)));
-      steps = createObjectSteps(hasher.pseudonyms.key(ValueKind.Object));
+      hasher.use(createPseudonymiser(keys, (renaming, at) => options.onRename?.(renaming, at)));
       callers.clear();
       compile();
     },
@@ -330,7 +330,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       if (record.requestHeaders.has('cookie')) flags |= Flag.hasCookie;
 
       const flow = context.flows.list.length === 0 ? undefined : context.flows.match(method, target.path);
-      if (flow) flags |= fillFlow(hasher, escrow, context, flow, record, target, u32, f64, base, eventAt, refused);
+      if (flow) flags |= fillFlow(hasher, context, flow, record, target, u32, f64, base, eventAt, refused);
       else if (method === 'GET' && record.status === 200 && context.flows.list.length > 0) {
         context.flows.formOf(target.path)?.learner.sawForm(record.responseBytes);
       }

@@ -58,23 +58,31 @@ export function createKeyRing(random: RandomBytes, nowMs: number): KeyRing {
  * @throws KeyRingError
  */
 export function loadOrCreateKeyRing(path: string, random: RandomBytes, nowMs: number): KeyRing {
-  let text: string;
+  const found = readKeyRing(path);
+  if (found) return found;
+  const ring = createKeyRing(random, nowMs);
+  saveKeyRing(path, ring);
+  return ring;
+}
+
+/** The ring at `path`, undefined when there is no such file. @throws KeyRingError */
+export function readKeyRing(path: string): KeyRing | undefined {
   try {
     const mode = statSync(path).mode & 0o777;
     if ((mode & 0o077) !== 0) {
       throw new KeyRingError('readable', `${path} has mode ${mode.toString(8)}; others may read it: chmod 600 ${path}`);
     }
-    text = readFileSync(path, 'utf8');
+    return decodeRing(path, readFileSync(path, 'utf8'));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      if (error instanceof KeyRingError) throw error;
-      throw new KeyRingError('io', `${path} cannot be read`, error);
-    }
-    const ring = createKeyRing(random, nowMs);
-    saveKeyRing(path, ring);
-    return ring;
+    if (error instanceof KeyRingError) throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new KeyRingError('io', `${path} cannot be read`, error);
   }
-  return decodeRing(path, text);
+}
+
+/** The ring once its overlap is over: without the previous key, which nothing may read any more. Not written. */
+export function retireKey(ring: KeyRing): KeyRing {
+  return { active: ring.active, overlapUntilMs: 0, contentSecret: ring.contentSecret };
 }
 
 /** A ring whose active key is new and whose previous key stays in use until `nowMs + overlapMs`. Not written. */

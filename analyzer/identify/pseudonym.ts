@@ -8,6 +8,7 @@ import { hkdfSync } from 'node:crypto';
 import { PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { createGenerationMap, hashKey } from './generation-map.ts';
 import type { KeyRing, RingKey } from './key-ring.ts';
+import type { Renaming } from '../profile/aliases.ts';
 import { digest, type SipKey, siphash } from './siphash.ts';
 
 /** What a pseudonym stands for: the principal kinds, and the values that are none. Numbers are stored: never renumber. */
@@ -34,27 +35,23 @@ const rotating: readonly ValueKind[] = [1, 2, 3, 4, 6, 7, 8, 32, 36];
 const fixed: readonly ValueKind[] = [5, 33, 34, 35, 37];
 const kinds = 38;
 
-/** The same value under the previous and the active key: whoever keeps state under `from` moves it to `to`. */
-export interface Migration {
-  kind: ValueKind;
-  from: { lo: number; hi: number };
-  to: { lo: number; hi: number };
-}
-
 export interface Pseudonymiser {
   /** Id of the active key, for the inputs log. */
   readonly keyId: string;
-  /** Hashes `text` into `digest`. During an overlap also reports the migration, once per value. */
+  /** Hashes `text` into `digest`. During an overlap also reports the renaming, once per value. */
   hash(kind: ValueKind, text: string, eventAt: number): void;
   /** Subkey of a kind, for hashes with a scope. */
   key(kind: ValueKind): SipKey;
 }
 
 /**
- * @param onMigrate called once per value and process while event time is within the overlap. Within a bound: of more
+ * @param onRename called once per value and process while event time is within the overlap. Within a bound: of more
  *   than 2^19 values some are reported twice, so the receiver must not mind.
  */
-export function createPseudonymiser(ring: KeyRing, onMigrate: (m: Migration) => void): Pseudonymiser {
+export function createPseudonymiser(
+  ring: KeyRing,
+  onRename: (renaming: Renaming, eventAt: number) => void,
+): Pseudonymiser {
   const active = deriveKeys(ring, ring.active);
   const previous = ring.previous ? deriveKeys(ring, ring.previous) : undefined;
   const migrated = createGenerationMap<number, true>(1 << 18);
@@ -70,7 +67,7 @@ export function createPseudonymiser(ring: KeyRing, onMigrate: (m: Migration) => 
       if (migrated.get(key)) return;
       migrated.set(key, true);
       siphash(previous[kind] as SipKey, text);
-      onMigrate({ kind, from: { lo: digest.lo, hi: digest.hi }, to: { lo, hi } });
+      onRename({ from: { lo: digest.lo, hi: digest.hi }, to: { lo, hi } }, eventAt);
       digest.lo = lo;
       digest.hi = hi;
     },

@@ -7,8 +7,10 @@ import { DecisionSchema } from '@picket/proto/gen/picket/decision/v1/decision_pb
 import { CompiledPolicySchema, type PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { Analysis, AnalysisInput, AnalysisOutcome, Disposition } from '../analysis.ts';
 import { F, ObservationBatch, STRIDE } from '../observation.ts';
+import type { KeyRing } from '../identify/key-ring.ts';
 import type { MatchRecord, MatchStatement } from '../decide/match.ts';
 import type { GapRow, InputRow, Store } from '../store/store.ts';
+import { type LoggedRenaming, RENAMED, renamingsFromRow } from './renamings.ts';
 
 export interface RerunResult {
   observations: number;
@@ -17,6 +19,8 @@ export interface RerunResult {
   open: number;
   /** Event time of the latest observation, 0 = there was none. */
   latestAt: number;
+  /** Keys whose renamings could not be read: those they name are strangers. */
+  lostKeys: string[];
 }
 
 /** Processed but never stored: nobody can know what they did to the state. */
@@ -40,6 +44,8 @@ export async function rerun(
   options: {
     strict: boolean;
     untilTick?: number;
+    /** Opens what a key rotation has logged; without its keys a strict rerun across one is not possible. */
+    keys?: KeyRing | undefined;
     onOutcome(outcome: AnalysisOutcome): void;
     onProgress?(observations: number): void;
     /** Sees each observation once. */
@@ -51,10 +57,11 @@ export async function rerun(
   const gaps = await store.readGaps(from);
   const gap = gaps[0];
   if (gap && options.strict) throw new NotReproducible(whyGap(gap));
-  const { inputs, answers } = byTick(await store.readInputs(from));
+  const rows = await store.readInputs(from);
+  const { inputs, answers } = byTick(rows);
   analysis.recalling(true);
-  const reader = createReader(store, from, options);
-  const result: RerunResult = { observations: 0, ticks: 0, open: 0, latestAt: 0 };
+  const result: RerunResult = { observations: 0, ticks: 0, open: 0, latestAt: 0, lostKeys: [] };
+  const reader = createReader(store, from, renamingsOf(rows, options, result.lostKeys), options);
   for await (const ticks of store.readTicks(from)) {
     for (const row of ticks) {
       if (row.tick <= fromTick) continue;
@@ -88,6 +95,26 @@ function whyGap({ fromSeq, toSeq, reason, at }: GapRow): string {
   return reason === unreadAtStart
     ? `the store did not answer when Picket started at ${new Date(at).toISOString()}: what came before was left out (${reason})`
     : `rows ${fromSeq} to ${toSeq} were processed but not stored (${reason})`;
+}
+
+/** In the order in which they took effect. */
+function renamingsOf(
+  rows: readonly InputRow[],
+  { keys, strict }: { keys?: KeyRing | undefined; strict: boolean },
+  lostKeys: string[],
+): LoggedRenaming[] {
+  const renamings: LoggedRenaming[] = [];
+  for (const row of rows) {
+    if (row.kind !== RENAMED) continue;
+    const opened = renamingsFromRow(row, keys);
+    if (!opened && strict)
+      throw new NotReproducible(
+        `pseudonyms changed at row ${row.seq}, and key ${row.key}, which tells how, is not in the key ring (any more)`,
+      );
+    if (!opened && !lostKeys.includes(row.key)) lostKeys.push(row.key);
+    renamings.push(...(opened ?? []));
+  }
+  return renamings.sort((a, b) => a.seq - b.seq);
 }
 
 function missingRows(from: number, to: number): NotReproducible {
@@ -173,6 +200,7 @@ interface Reader {
 function createReader(
   store: Store,
   after: number,
+  renamings: LoggedRenaming[],
   { strict, onObservation }: { strict: boolean; onObservation?(batch: ObservationBatch, base: number): void },
 ): Reader {
   const pages = store
@@ -180,6 +208,11 @@ function createReader(
     [Symbol.asyncIterator]();
   let page: ObservationBatch | undefined;
   let next = 0;
+  let renamed = 0;
+  const renameUpTo = (seq: number, analysis: Analysis): void => {
+    for (; renamed < renamings.length && (renamings[renamed] as LoggedRenaming).seq <= seq; renamed++)
+      analysis.rename(renamings[renamed] as LoggedRenaming, (renamings[renamed] as LoggedRenaming).at);
+  };
   return {
     async upTo(seq, analysis, notes) {
       let moved = 0;
@@ -204,6 +237,7 @@ function createReader(
         notes.latestAt = Math.max(notes.latestAt, page.f64[(base + F.eventAt) >> 1] as number);
         batch.u32.set(page.u32.subarray(base, base + STRIDE), into);
         batch.requestIds[into / STRIDE] = page.requestIds[next] ?? '';
+        renameUpTo(rowSeq, analysis);
         analysis.accept(into);
         onObservation?.(batch, into);
         next++;

@@ -7,6 +7,7 @@
 import type { Clock } from '@picket/runtime/clock.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import type { Analysis, AnalysisOutcome } from '../analysis.ts';
+import type { KeyRing } from '../identify/key-ring.ts';
 import type { ObservationBatch } from '../observation.ts';
 import { type GapRow, type Store, StoreError, type Told } from '../store/store.ts';
 import type { Checkpoint, Checkpoints } from './checkpoint.ts';
@@ -35,6 +36,7 @@ export async function restore(options: {
   create(): Analysis;
   checkpoints: Checkpoints;
   store: Store;
+  keys?: KeyRing | undefined;
   clock: Clock;
   log: Logger;
   onCheckpoint(checkpoint: Checkpoint): void;
@@ -66,6 +68,7 @@ export async function restore(options: {
     const told = await store.told();
     return rerun(analysis, store, {
       strict: false,
+      keys: options.keys,
       onObservation: options.onObservation,
       onOutcome(outcome) {
         at = outcome.at;
@@ -74,7 +77,7 @@ export async function restore(options: {
     });
   };
   let unread = false;
-  const { observations, ticks, open, latestAt } = await catchUp().catch((error: unknown) => {
+  const { observations, ticks, open, latestAt, lostKeys } = await catchUp().catch((error: unknown) => {
     if (!(error instanceof StoreError && error.retriable)) throw error;
     unread = true;
     const { lastSeq } = analysis.engine;
@@ -85,9 +88,11 @@ export async function restore(options: {
       error,
       fromCheckpoint: checkpoint !== undefined,
     });
-    return { observations: 0, ticks: 0, open: analysis.engine.batch.length, latestAt: 0 };
+    return { observations: 0, ticks: 0, open: analysis.engine.batch.length, latestAt: 0, lostKeys: [] };
   });
   if (observations > 0) log.info('caught up with stored rows', { observations, ticks, open });
+  for (const key of lostKeys)
+    log.error('who was renamed under a key that is no longer in the ring is a stranger', { key });
   if (at > clock.now())
     log.error('stored time lies in the future; time goes on from now', { at: new Date(at).toISOString() });
   return {

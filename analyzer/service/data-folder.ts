@@ -7,11 +7,16 @@ import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import { type KeyRing, KeyRingError, loadOrCreateKeyRing } from '../identify/key-ring.ts';
 import { lockDataFolder } from './data-lock.ts';
-import { guardKeys } from './key-guard.ts';
+import { createKeyGuard } from './key-guard.ts';
+
+const keyCheckMs = 1_000;
 
 export interface DataFolder {
   path: string;
+  /** As they were at the start. */
   keys: KeyRing;
+  /** Told of each ring that comes after it. */
+  onKeys(listener: (ring: KeyRing) => void): void;
   close(): Promise<void>;
 }
 
@@ -30,12 +35,14 @@ export async function openDataFolder(path: string, clock: Clock, log: Logger): P
   try {
     const file = join(path, 'keys.json');
     const keys = loadOrCreateKeyRing(file, (count) => randomBytes(count), clock.now());
-    const stopGuarding = guardKeys(file, keys, log);
+    const guard = createKeyGuard(file, keys, clock, log);
+    const guarding = setInterval(() => guard.check(), keyCheckMs);
     return {
       path,
       keys,
+      onKeys: (listener) => guard.onChange(listener),
       async close() {
-        stopGuarding();
+        clearInterval(guarding);
         await unlock();
       },
     };

@@ -127,6 +127,7 @@ export async function startService(options: ServiceOptions): Promise<AnalyzerSer
       completeness: (api) => completeness.ofApi(api),
     });
     closers.push(() => analyzer.close());
+    data.onKeys((ring) => analyzer.useKeys(ring));
     const closing = new AbortController();
     closers.push(() => closing.abort());
     await watchReviews(

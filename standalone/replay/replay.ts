@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { join } from 'node:path';
 import { type AnalysisOutcome, createAnalysis } from '@picket/analyzer/analysis.ts';
 import type { MatchValues } from '@picket/analyzer/decide/match.ts';
+import { type KeyRing, readKeyRing } from '@picket/analyzer/identify/key-ring.ts';
 import { createCheckpoints, type CheckpointInfo } from '@picket/analyzer/replay/checkpoint.ts';
 import { NotReproducible, rerun } from '@picket/analyzer/replay/rerun.ts';
 import type { Store } from '@picket/analyzer/store/store.ts';
@@ -94,6 +95,7 @@ export async function replay(store: Store, options: ReplayOptions): Promise<Repl
     }
     const result = await rerun(analysis, store, {
       strict: true,
+      keys: keysOf(options.data),
       onOutcome: (outcome: AnalysisOutcome) => {
         for (const verdict of outcome.verdicts) recomputed.set(`${verdict.name} ${verdict.tick}`, verdict);
       },
@@ -135,6 +137,15 @@ export async function replay(store: Store, options: ReplayOptions): Promise<Repl
     return report;
   } finally {
     await analysis.close();
+  }
+}
+
+/** Undefined without a ring, as beside another host's store: only a replay across a key rotation needs it. */
+function keysOf(data: string): KeyRing | undefined {
+  try {
+    return readKeyRing(join(data, 'keys.json'));
+  } catch (error) {
+    throw new PicketError('InvalidConfig', (error as Error).message, { cause: error });
   }
 }
 

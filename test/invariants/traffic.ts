@@ -138,7 +138,12 @@ export interface Run {
   feed(observations: Iterable<Described>): Promise<AnalysisOutcome[]>;
 }
 
-export function startRun(workers: number, from?: Analysis): Run {
+/** @param prepare may change a record before it is accepted */
+export function startRun(
+  workers: number,
+  from?: Analysis,
+  prepare: (analysis: Analysis, base: number, at: number) => void = () => {},
+): Run {
   const analysis = from ?? createAnalysis({ workers, valuesOf: () => values });
   return {
     analysis,
@@ -156,6 +161,7 @@ export function startRun(workers: number, from?: Analysis): Run {
         const { batch } = analysis.engine;
         const base = describeObservation(batch, observation);
         batch.requestIds[batch.length - 1] = `request-${observation.at}`;
+        prepare(analysis, base, observation.at);
         analysis.accept(base);
       }
       await end();
