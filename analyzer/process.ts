@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { kindResources } from '@picket/crds/resources.ts';
+import type { Bus } from '@picket/runtime/bus/bus.ts';
 import { openNats } from '@picket/runtime/bus/open-nats.ts';
 import { createSteadyClock, systemClock } from '@picket/runtime/clock.ts';
 import { formatListenAddress, type SettingValues } from '@picket/runtime/config.ts';
@@ -16,6 +17,7 @@ import { loadKubeConfig } from '@picket/runtime/objects/kubernetes/kube-config.t
 import { openKubernetesStore } from '@picket/runtime/objects/kubernetes/kubernetes-store.ts';
 import { tlsOf } from '@picket/runtime/process-settings.ts';
 import type { analyzerSettings } from './config.ts';
+import { analyzerChecks } from './service/checks.ts';
 import { openDataFolder } from './service/data-folder.ts';
 import { reportAnalyzer } from './service/metrics.ts';
 import { type AnalyzerService, startService } from './service/service.ts';
@@ -53,7 +55,7 @@ export async function runAnalyzer(
   const ledger = createLedger();
   const metrics = createMetrics({ node: true });
   reportLedger(metrics, ledger);
-  const late: { service?: AnalyzerService } = {};
+  const late: { bus?: Bus; service?: AnalyzerService } = {};
   let serving = false;
   const reported = reportAnalyzer(metrics, clock, () => late.service?.view());
   const health = await startHealth({
@@ -64,6 +66,13 @@ export async function runAnalyzer(
       if (!late.service) return 'restoring what was known';
       return serving ? undefined : `learning from history: ${late.service.view().history.entries} entries`;
     },
+    checks: () =>
+      analyzerChecks({
+        busTrouble: late.bus?.trouble(),
+        view: late.service?.view(),
+        lastTickAt: late.service?.analyzer.tick().at ?? 0,
+        now: clock.now(),
+      }),
     metrics: {
       contentType: metrics.contentType,
       async text() {
@@ -77,6 +86,7 @@ export async function runAnalyzer(
     { url: settings.natsUrl.href, user: settings.natsUser, password: settings.natsPassword, name: 'picket-analyzer' },
     log,
   );
+  late.bus = bus;
   closing.defer(() => bus.close());
   const service = await startService({
     data,

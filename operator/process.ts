@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { kindResources } from '@picket/crds/resources.ts';
+import type { Bus } from '@picket/runtime/bus/bus.ts';
 import { openNats } from '@picket/runtime/bus/open-nats.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
 import type { SettingValues } from '@picket/runtime/config.ts';
@@ -15,6 +16,7 @@ import { loadKubeConfig } from '@picket/runtime/objects/kubernetes/kube-config.t
 import { openKubernetesStore } from '@picket/runtime/objects/kubernetes/kubernetes-store.ts';
 import { holdLease, type LeaseHolder } from '@picket/runtime/objects/kubernetes/lease.ts';
 import { tlsOf } from '@picket/runtime/process-settings.ts';
+import { operatorChecks } from './checks.ts';
 import type { operatorSettings } from './config.ts';
 import { referencedResources } from './controllers/object-cache.ts';
 import { reportOperator } from './metrics.ts';
@@ -53,7 +55,7 @@ export async function runOperator(
   });
   await using closing = new AsyncDisposableStack();
   closing.defer(() => objects.close());
-  const running: { operator?: Operator; lease?: LeaseHolder } = {};
+  const running: { bus?: Bus; operator?: Operator; lease?: LeaseHolder } = {};
   const metrics = createMetrics({ node: true });
   const fleetMetrics = reportOperator(metrics, () => running.operator?.envoys());
   metrics.readFrom('picket_operator_leading', () => [{ labels: {}, value: running.lease?.isLeader() ? 1 : 0 }]);
@@ -64,6 +66,12 @@ export async function runOperator(
       if (signal.aborted) return 'stopping';
       return running.operator ? undefined : `waiting for ${objects.unsynced().join(', ') || 'the bus'}`;
     },
+    checks: () =>
+      operatorChecks({
+        busTrouble: running.bus?.trouble(),
+        unsynced: objects.unsynced(),
+        envoys: running.operator?.envoys(),
+      }),
     metrics,
   });
   closing.defer(() => health.close());
@@ -71,6 +79,7 @@ export async function runOperator(
     { url: settings.natsUrl.href, user: settings.natsUser, password: settings.natsPassword, name: 'picket-operator' },
     log,
   );
+  running.bus = bus;
   closing.defer(() => bus.close());
   const operator = await startOperator({
     objects,

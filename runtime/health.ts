@@ -4,12 +4,22 @@ import type { ListenAddress } from './config.ts';
 import { formatListenAddress } from './config.ts';
 import { toPicketError } from './errors.ts';
 
+/** A neighbour or a part, and how it is. */
+export interface HealthCheck {
+  name: string;
+  result: 'ok' | 'warning' | 'failure';
+  /** For a person; names no caller. */
+  message: string;
+}
+
 export interface HealthOptions {
   listen: ListenAddress;
   /** Why a restart would help; undefined = healthy. */
   unhealthy(): string | undefined;
   /** What keeps the process from its work; undefined = ready. */
   unready(): string | undefined;
+  /** For `/status`, which a doctor reads. */
+  checks(): HealthCheck[];
   metrics: { contentType: string; text(): Promise<string> };
 }
 
@@ -39,6 +49,11 @@ export async function startHealth(options: HealthOptions): Promise<HealthServer>
         const problem = options.unready();
         return answer(problem === undefined ? 200 : 503, `${problem ?? 'ready'}\n`);
       }
+      case '/status': {
+        const waiting = options.unready();
+        const told = { ready: waiting === undefined, ...(waiting ? { waiting } : {}), checks: options.checks() };
+        return answer(200, `${JSON.stringify(told)}\n`, 'application/json');
+      }
       case '/metrics':
         options.metrics.text().then(
           (text) => answer(200, text, options.metrics.contentType),
@@ -46,7 +61,7 @@ export async function startHealth(options: HealthOptions): Promise<HealthServer>
         );
         return;
       default:
-        return answer(404, 'served here: /healthz, /readyz, /metrics\n');
+        return answer(404, 'served here: /healthz, /readyz, /status, /metrics\n');
     }
   });
   server.headersTimeout = 10_000;

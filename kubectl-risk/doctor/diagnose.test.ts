@@ -26,7 +26,7 @@ function workload(component: string, facts: Partial<WorkloadFact> = {}): Workloa
     ready: 1,
     image: `picket-${component}:0.1.0`,
     pods: [pod(`picket-${component}-0`)],
-    health: { value: { ready: true, checks: [{ name: 'NATS', ok: true, message: 'connected' }] } },
+    health: { value: { ready: true, checks: [{ name: 'NATS', result: 'ok', message: 'connected' }] } },
     ...facts,
   };
 }
@@ -159,13 +159,16 @@ it.each<[string, Partial<Facts>, RegExp]>([
           workload('operator'),
           workload('analyzer', {
             health: {
-              value: { ready: true, checks: [{ name: 'store', ok: false, message: 'has taken nothing for 5m' }] },
+              value: {
+                ready: true,
+                checks: [{ name: 'store', result: 'failure', message: 'has taken nothing for 5m' }],
+              },
             },
           }),
         ],
       },
     },
-    /failure: analyzer, store: has taken nothing for 5m/,
+    /failure: analyzer, store: has taken nothing for 5m → see that store\.url/,
   ],
   ['no API', { objects: { value: [policy] } }, /warning: no ProtectedAPI/],
   ['no policy', { objects: { value: [api] } }, /warning: no BehaviorPolicy.* → apply one in mode DryRun/],

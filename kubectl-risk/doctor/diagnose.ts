@@ -1,5 +1,6 @@
 /** From facts to what is wrong and how to mend it. Pure. */
 import type { Condition } from '@picket/crds/gen/types.ts';
+import type { HealthCheck } from '@picket/runtime/health.ts';
 import type { CrdFact, Facts, ObjectFact, PodFact, Read, RightFact, WorkloadFact } from './facts.ts';
 
 export type Result = 'ok' | 'warning' | 'failure' | 'skipped';
@@ -122,12 +123,29 @@ function workloadChecks(workload: WorkloadFact): Found[] {
       message: `${component} pod ${namespace}/${pod.name} has restarted ${pod.restarts} times${troubleOf([pod])}`,
       fix: `kubectl logs -n ${namespace} ${pod.name} --previous`,
     });
-  if (health && 'refused' in health)
+  if (health && 'refused' in health && ready > 0)
     found.push({ result: 'skipped', message: `${component} could not be asked how it is: ${health.refused}` });
-  if (health && 'value' in health)
-    for (const { name: neighbour, ok, message } of health.value.checks)
-      found.push({ result: ok ? 'ok' : 'failure', message: `${component}, ${neighbour}: ${message}` });
+  if (health && 'value' in health) {
+    const { waiting, checks } = health.value;
+    if (waiting) found.push({ result: 'warning', message: `${component} is not ready: ${waiting}` });
+    for (const check of checks)
+      found.push({ result: check.result, message: `${component}, ${check.name}: ${check.message}`, ...fixFor(check) });
+  }
   return found;
+}
+
+const checkFixes: Record<string, string> = {
+  NATS: 'see that nats.url of the chart answers, has JetStream, and takes the user of nats.existingSecret',
+  store: 'see that store.url of the chart answers and that its disk has room; what waits is kept up to 200,000 rows',
+  'API server': 'see that the chart’s roles are bound (rbac.create) and picket-crds is of the same version',
+  Envoys: 'docs/guides/attach-your-envoy.md: node.cluster is the fleet, and so is a name in the certificate',
+  'access logs': 'docs/guides/attach-your-envoy.md: the access logger names the analyzer’s Service',
+  completeness: 'every listener needs the access logger; /metrics says what was dropped and why',
+};
+
+function fixFor({ name, result }: HealthCheck): { fix?: string } {
+  const fix = checkFixes[name];
+  return result === 'ok' || fix === undefined ? {} : { fix };
 }
 
 function troubleOf(pods: readonly PodFact[]): string {

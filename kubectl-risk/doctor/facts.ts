@@ -1,5 +1,6 @@
 /** What the doctor looks at before it says anything. */
 import type { Condition } from '@picket/crds/gen/types.ts';
+import type { HealthCheck } from '@picket/runtime/health.ts';
 
 /** What was read, or why it could not be. */
 export type Read<T> = { value: T } | { refused: string };
@@ -44,10 +45,12 @@ export interface WorkloadFact {
   health?: Read<ComponentHealth>;
 }
 
-/** What a process says on its health port. */
+/** What a process says under `/status` on its health port. */
 export interface ComponentHealth {
   ready: boolean;
-  checks: { name: string; ok: boolean; message: string }[];
+  /** What keeps it from being ready. */
+  waiting?: string;
+  checks: HealthCheck[];
 }
 
 export interface ObjectFact {

@@ -8,6 +8,8 @@ import type { ApiServer } from '@picket/runtime/objects/kubernetes/api-server.ts
 import type { Cluster } from '../cluster.ts';
 import type { ComponentHealth, CrdFact, Facts, ObjectFact, PodFact, Read, RightFact, WorkloadFact } from './facts.ts';
 
+const healthWithinMs = 3_000;
+
 /** @param namespace objects of this one only; left out, of all */
 export async function gatherFacts(cluster: Cluster, namespace: string | undefined, now: number): Promise<Facts> {
   const { api, context, server } = cluster;
@@ -145,7 +147,7 @@ async function readWorkload(api: ApiServer, { metadata, spec, status }: Workload
     image: spec.template.spec.containers[0]?.image ?? '',
     pods: pods.items.map(podFact),
     // NATS has a health port of its own kind, and says nothing about others.
-    ...(component === 'nats' || ready === 0 ? {} : { health: await read(() => askHealth(api, namespace, name)) }),
+    ...(component === 'nats' || pods.items.length === 0 ? {} : { health: await askHealth(api, namespace, name) }),
   };
 }
 
@@ -169,13 +171,17 @@ function podFact({ metadata, status }: Pod): PodFact {
   };
 }
 
-/** Through the API server, so that nothing needs to be forwarded. */
-async function askHealth(api: ApiServer, namespace: string, service: string): Promise<ComponentHealth> {
-  return api.request<ComponentHealth>(
-    'GET',
-    `/api/v1/namespaces/${namespace}/services/http:${service}:http-health/proxy/healthz`,
-    { query: { verbose: true } },
-  );
+/** Through the API server, so that nothing needs to be forwarded. A pod that does not answer is a finding, no end. */
+async function askHealth(api: ApiServer, namespace: string, name: string): Promise<Read<ComponentHealth>> {
+  const service = `${name}-health`;
+  try {
+    const path = `/api/v1/namespaces/${namespace}/services/http:${service}:http/proxy/status`;
+    const signal = AbortSignal.timeout(healthWithinMs);
+    return { value: await api.request<ComponentHealth>('GET', path, { signal }) };
+  } catch (error) {
+    const denied = error instanceof PicketError && error.code === 'PermissionDenied';
+    return { refused: denied ? error.message : `nothing answers behind the Service ${namespace}/${service}` };
+  }
 }
 
 interface StatusObject {

@@ -5,6 +5,8 @@ export interface Bus {
   publish(subject: string, payload: Uint8Array, options?: { messageId?: string }): Promise<void>;
   /** Durable from now on; resolves once established. `subject` may hold `*` and a trailing `>`. */
   subscribe(subject: string, handler: (subject: string, payload: Uint8Array) => void): Promise<Subscription>;
+  /** Why nothing passes just now; undefined = all is well. */
+  trouble(): string | undefined;
   close(): Promise<void>;
 }
 

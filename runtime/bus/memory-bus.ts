@@ -57,6 +57,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): Bus {
       subscribers.add(subscriber);
       return { stop: async () => void subscribers.delete(subscriber) };
     },
+    trouble: () => undefined,
     async close() {
       closed = true;
       subscribers.clear();

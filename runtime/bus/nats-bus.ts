@@ -4,6 +4,7 @@ import {
   type ConnectionOptions,
   DeliverPolicy,
   DiscardPolicy,
+  Events,
   type JetStreamManager,
   type NatsConnection,
   NatsError,
@@ -75,6 +76,13 @@ function createNatsBus(connection: NatsConnection, manager: JetStreamManager, op
   const replicas = options.replicas ?? 1;
   const jetstream = connection.jetstream();
   const ensured = new Map<string, Promise<void>>();
+  let trouble: string | undefined;
+  void (async () => {
+    for await (const { type } of connection.status()) {
+      if (type === Events.Disconnect) trouble = `disconnected from ${connection.getServer()}, trying again`;
+      else if (type === Events.Reconnect) trouble = undefined;
+    }
+  })();
 
   /** Makes the stream if it is not there; an existing one keeps its settings. */
   const makeStream = async (config: Partial<StreamConfig> & { name: string }): Promise<void> => {
@@ -149,6 +157,7 @@ function createNatsBus(connection: NatsConnection, manager: JetStreamManager, op
         onTrouble: (error) => options.onTrouble(`subscription ${subject}`, error),
       });
     },
+    trouble: () => trouble,
     async close() {
       await connection.close();
     },
