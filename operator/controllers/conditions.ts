@@ -32,7 +32,7 @@ export function buildConditions(
 }
 
 /** Conditions by which an object says that it is not in force as written. */
-const telling: readonly string[] = ['Accepted', 'ResolvedRefs', 'Attached'];
+const telling: readonly string[] = ['Accepted', 'ResolvedRefs', 'Attached', 'Loaded'];
 
 /** What is wrong now and was not, or was for another reason. */
 export function newTroubles(

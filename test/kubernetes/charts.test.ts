@@ -87,6 +87,25 @@ describe.skipIf(missing)(`charts${missing ? ` (${missing})` : ''}`, () => {
     }
   });
 
+  it('grants what the guide says, and nothing else', async () => {
+    const guide = readFileSync(new URL('../../docs/guides/kubernetes.md', import.meta.url), 'utf8');
+    const told = [...guide.matchAll(/^\| (operator|analyzer) \| (\S+) \| (.+?) \| (.+?) \|/gm)].map((row) =>
+      row.slice(1, 5),
+    );
+    const granted = parseManifests(await template())
+      .filter(({ kind, metadata }) => /^(Cluster)?Role$/.test(kind) && /(operator|analyzer)$/.test(metadata.name))
+      .flatMap(({ metadata, rules }) =>
+        (rules as Rule[]).map(({ apiGroups, resources, resourceNames, verbs }) => [
+          metadata.name.replace(/.*-/, ''),
+          apiGroups.join(', ') || 'core',
+          resources.join(', ') + (resourceNames ? ' (its own)' : ''),
+          verbs.join(', '),
+        ]),
+      );
+    const text = (rows: string[][]): string[] => rows.map((row) => row.join(' | ')).sort((a, b) => (a < b ? -1 : 1));
+    expect(text(granted)).toEqual(text(told));
+  });
+
   it('keeps passwords out of flags and of environment in clear', async () => {
     for (const name of cases)
       for (const { spec } of parseManifests(await template('--values', valuesOf(name))).flatMap(podOf))
@@ -143,6 +162,13 @@ describe.skipIf(missing)(`charts${missing ? ` (${missing})` : ''}`, () => {
     expect(err).toContain(message);
   });
 });
+
+interface Rule {
+  apiGroups: string[];
+  resources: string[];
+  resourceNames?: string[];
+  verbs: string[];
+}
 
 interface PodTemplate {
   spec: {
