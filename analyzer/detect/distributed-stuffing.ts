@@ -61,10 +61,14 @@ export const distributedStuffing: DetectorFactory = (close) => {
         maxSlots: 4096,
         onClose: (table, base) =>
           close(table, base, (partial, kind) => {
-            const at = cellOf(DETECTOR, kind) * SUMS;
             const { f32 } = table.slab;
-            partial.sums[at] = (partial.sums[at] as number) + (f32[base + table.own + O.attempts] as number);
-            partial.sums[at + 1] = (partial.sums[at + 1] as number) + (f32[base + table.own + O.failures] as number);
+            const attempts = f32[base + table.own + O.attempts] as number;
+            const failures = f32[base + table.own + O.failures] as number;
+            // What only failed may be a piece of an attack too thin to be seen in it.
+            if (failures >= attempts) return;
+            const at = cellOf(DETECTOR, kind) * SUMS;
+            partial.sums[at] = (partial.sums[at] as number) + attempts;
+            partial.sums[at + 1] = (partial.sums[at + 1] as number) + failures;
           }),
       }),
   );

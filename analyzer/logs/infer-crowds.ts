@@ -1,6 +1,6 @@
 /**
- * Addresses that stand for everybody: a load balancer, a CDN or a gateway whose log does not tell the client. What such
- * an address does says nothing about anybody; its rare user agents still tell a tool from the crowd.
+ * Addresses that stand for a crowd: a load balancer or a CDN whose log does not tell the client, a whole office. What
+ * such an address does says nothing about anybody; its rare user agents still tell a tool from the crowd.
  */
 import type { AccessRecord } from '../ingest/access-record.ts';
 
@@ -19,8 +19,16 @@ export interface CrowdSample {
 interface Agent {
   requests: number;
   served: number;
-  /** Parts of pages and followed links: what a person's browser leaves and a tool with many names does not. */
-  browsed: number;
+  /** Different pages read, a few of them. */
+  pages: Set<string>;
+}
+
+interface Seen {
+  requests: number;
+  agents: Map<string, Agent> | undefined;
+  /** Pages read, and different ones among the first of them: people come back to the same, a tool with many names does not. */
+  reads: number;
+  pages: Set<string>;
 }
 
 const maxAddresses = 20_000;
@@ -29,17 +37,19 @@ const maxAgents = 200;
 const minRequests = 30;
 /** Colleagues have the same few browsers. */
 const minAgents = 4;
-const minBrowsed = 5;
-const part = /\.(?:css|js|png|jpe?g|gif|svg|ico|webp|woff2?)(?:\?|$)/i;
+const minPages = 5;
+const maxReads = 2000;
+/** Least reads per page. */
+const minReturns = 1.3;
 
 export function createCrowdSample(): CrowdSample {
-  const addresses = new Map<string, { requests: number; agents: Map<string, Agent> | undefined }>();
+  const addresses = new Map<string, Seen>();
   return {
     observe(r) {
       let seen = addresses.get(r.remoteAddress);
       if (!seen) {
         if (r.remoteAddress === '' || addresses.size >= maxAddresses) return;
-        addresses.set(r.remoteAddress, (seen = { requests: 0, agents: undefined }));
+        addresses.set(r.remoteAddress, (seen = { requests: 0, agents: undefined, reads: 0, pages: new Set() }));
       }
       seen.requests++;
       if (seen.requests < minRequests) return;
@@ -47,32 +57,37 @@ export function createCrowdSample(): CrowdSample {
       let agent = seen.agents.get(r.userAgent);
       if (!agent) {
         if (seen.agents.size >= maxAgents) return;
-        seen.agents.set(r.userAgent, (agent = { requests: 0, served: 0, browsed: 0 }));
+        seen.agents.set(r.userAgent, (agent = { requests: 0, served: 0, pages: new Set() }));
       }
       agent.requests++;
       if (r.status < 200 || r.status >= 400) return;
       agent.served++;
-      if (r.referer !== '' || part.test(r.path)) agent.browsed++;
+      if (r.method !== 'GET') return;
+      if (agent.pages.size < minPages) agent.pages.add(r.path);
+      if (seen.reads >= maxReads) return;
+      seen.reads++;
+      seen.pages.add(r.path);
     },
     conclude(sampled) {
       const crowds = new Map<string, Set<string>>();
       let through = 0;
-      for (const [address, { requests, agents }] of addresses) {
+      for (const [address, { requests, agents, reads, pages }] of addresses) {
+        if (reads < minReturns * pages.size) continue;
         const common = new Set<string>();
         for (const [name, a] of agents ?? [])
-          if (a.browsed >= minBrowsed && a.served >= 0.6 * a.requests) common.add(name);
+          if (a.pages.size >= minPages && a.served >= 0.6 * a.requests) common.add(name);
         if (common.size < minAgents) continue;
         crowds.set(address, common);
         through += requests;
       }
-      // An office or a carrier is one source among others; a proxy in front of the site is nearly all of them.
+      // A small office is one source among others; what is judged here is one that makes most of the log.
       if (through < 0.6 * sampled || crowds.size === 0) return { notes: [], blur: () => {} };
       const [first = ''] = crowds.keys();
       const who = crowds.size === 1 ? `${first} stands` : `${crowds.size} addresses (${first}, …) stand`;
       return {
         notes: [
-          `${who} for everybody, ${Math.round((100 * through) / sampled)} % of the requests: a load balancer or CDN. ` +
-            'Log the client it forwards to be told who did what; here only rare user agents could be told apart',
+          `${who} for a crowd, ${Math.round((100 * through) / sampled)} % of the requests: a load balancer, a CDN or an office. ` +
+            'Log the client that it forwards to be told who did what; here only rare user agents could be told apart',
         ],
         blur(r) {
           const common = crowds.get(r.remoteAddress);

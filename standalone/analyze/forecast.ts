@@ -10,6 +10,8 @@ const dayMs = 86_400_000;
 const minPeriods = 2;
 /** A season of fewer requests than this per day is noise. */
 const minPerDay = 48;
+/** Who is off by more than this foretells nothing. */
+const maxError = 0.6;
 const grid = { alpha: [0.05, 0.1, 0.2, 0.4], beta: [0, 0.01, 0.05], gamma: [0.05, 0.15, 0.3] } as const;
 
 interface Smoothing {
@@ -49,6 +51,13 @@ export function forecastRequests(series: CountSeries): Forecast {
   const mean = real.reduce((a, b) => a + b, 0) / real.length;
   const missed = real.reduce((a, v, i) => a + Math.abs(v - square(tried[i] ?? 0)), 0) / real.length;
 
+  const backtestError = mean > 0 ? Math.round((missed / mean) * 1000) / 1000 : 0;
+  if (backtestError > maxError)
+    return {
+      available: false,
+      reason: `traffic shows no season: the same method was off by ${Math.round(100 * backtestError)} % on the last one`,
+    };
+
   const points = smooth(y, period, best)
     .ahead(horizon)
     .map((p, i) => ({
@@ -62,7 +71,7 @@ export function forecastRequests(series: CountSeries): Forecast {
     seasonMs: period * stepMs,
     stepMs,
     points,
-    backtestError: mean > 0 ? Math.round((missed / mean) * 1000) / 1000 : 0,
+    backtestError,
   };
 }
 

@@ -62,9 +62,11 @@ describe('everyday sites accuse nobody', () => {
     expect(alarms(result)).toEqual([]);
   });
 
-  it('says that one address stands for everybody', async () => {
+  it('says that one address stands for a crowd', async () => {
     const result = await analyze(everydaySites.behindBalancer(32).log.combined());
-    expect(result.notes.join()).toMatch(/stands for everybody, \d+ % of the requests: a load balancer or CDN/);
+    expect(result.notes.join()).toMatch(
+      /stands for a crowd, \d+ % of the requests: a load balancer, a CDN or an office/,
+    );
   });
 });
 
@@ -79,6 +81,17 @@ describe('strong attacks are High on a small site', () => {
     expect(top.map((v) => levelRank(v.level) >= 3)).toContain(true);
     expect(alarms(result).length).toBe(top.filter((v) => levelRank(v.level) >= 2).length);
   });
+});
+
+it('names the campaign of guesses too thin for every address and every minute', async () => {
+  const attacker = attackers.find((a) => a.name.includes('over twelve hours'));
+  const site = everydaySites.tinyBlog(34);
+  attacker?.attack(site, site.from + 30 * hour);
+  const result = await analyze(site.log.combined());
+  const [first] = result.verdicts;
+  expect([first?.principal.kind, first?.level]).toEqual(['Campaign', 'Critical']);
+  expect(first?.principal.value).toContain('Firefox/40.1');
+  expect(alarms(result)).toHaveLength(1);
 });
 
 const placed: readonly [keyof typeof ordinarySites, string][] = [

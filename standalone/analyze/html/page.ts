@@ -19,8 +19,11 @@ export function renderHtml(r: AnalyzeResult): string {
   const specs = chartSpecs(r);
   const ahead = forecastSpec(r);
   const all = ahead === undefined ? specs : [...specs, ahead];
-  const names = r.apis.slice(0, 2).map((a) => a.hosts[0] ?? a.name);
-  const title = `Picket report${names.length > 0 ? `: ${names.join(', ')}${r.apis.length > 2 ? ' …' : ''}` : ''}`;
+  // A log that names no host is called by its file.
+  const hosts = r.apis.map((a) => a.hosts[0] ?? a.name).filter((host) => host !== '*');
+  const subjects = hosts.length > 0 ? hosts : r.inputs.map((i) => i.file);
+  const names = subjects.slice(0, 2);
+  const title = `Picket report${names.length > 0 ? `: ${names.join(', ')}${subjects.length > 2 ? ' …' : ''}` : ''}`;
   const page = html`<!doctype html>
 <html lang="en">
 <head>

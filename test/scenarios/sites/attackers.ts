@@ -255,6 +255,7 @@ export const attackers: readonly Attacker[] = [
   xmlRpc(8_000, 150, true),
   distributed('120 addresses, two each, one program', 'wordpress', 120, 2, 40 * minute, [oldFirefox]),
   distributed('200 addresses, one each, many user agents', 'wordpress', 200, 1, 60 * minute, browsers),
+  distributed('160 addresses, four each, over twelve hours', 'wordpress', 160, 4, 720 * minute, [oldFirefox]),
   distributed('60 addresses, four each', 'spa', 60, 4, 30 * minute, [oldChrome]),
   distributed('80 addresses, three each', 'okFalse', 80, 3, 60 * minute, [oldFirefox, oldChrome]),
   ...(['missing', 'forbidden', 'redirect', 'everything'] as const).flatMap((answers) => [

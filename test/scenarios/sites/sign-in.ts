@@ -166,6 +166,14 @@ export const signIns = {
     wrong: { status: 302, bytes: [0, 0], next: '/login.php?error=1' },
     right: { status: 302, bytes: [0, 0], next: '/index.php' },
   },
+  owa: {
+    name: 'Outlook on the web, whose answers are all alike',
+    form: { path: '/owa/auth/logon.aspx', bytes: 58_000, assets: ['/owa/auth/15.2.1/themes/resources/logon.css'] },
+    method: 'POST',
+    post: '/owa/auth.owa',
+    wrong: { status: 302, bytes: [0, 0], next: '/owa/auth/logon.aspx' },
+    right: { status: 302, bytes: [0, 0], next: '/owa/' },
+  },
   webmin: {
     name: 'Webmin',
     form: { path: '/', bytes: 2900, assets: ['/unauthenticated/style.css'] },
