@@ -60,8 +60,8 @@ export interface Analysis {
   readonly engine: Engine;
   /** Numbers the record at `base` of the engine's open batch and takes it in. */
   accept(base: number): number;
-  /** Records accepted from now on may carry another pseudonym of somebody who is known. */
-  rename(renaming: Renaming, at: number): void;
+  /** Records accepted from now on may carry another pseudonym of somebody. False when that is known already. */
+  rename(renaming: Renaming, at: number): boolean;
   /** The pseudonym under which a principal of verdicts and decisions comes now. */
   latestOf(pseudonym: string): string;
   /** Queued until the next tick has run. */

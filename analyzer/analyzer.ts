@@ -131,8 +131,7 @@ export async function startAnalyzer(options: AnalyzerOptions): Promise<Analyzer>
     escrow: options.escrow,
     ledger,
     onRename(renaming, at) {
-      analysis.rename(renaming, at);
-      renamings.push({ ...renaming, seq: analysis.engine.lastSeq + 1, at });
+      if (analysis.rename(renaming, at)) renamings.push({ ...renaming, seq: analysis.engine.lastSeq + 1, at });
     },
     onInvalidCidr: (api, text) => log.warn('prefix in a list is none', { api, text }),
   });

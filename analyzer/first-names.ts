@@ -7,8 +7,8 @@ import { hex16 } from './profile/hash.ts';
 import { Aliases, type AliasesState, type Renaming } from './profile/aliases.ts';
 
 export interface FirstNames {
-  /** Records that come after this may carry the new pseudonym. */
-  rename(renaming: Renaming, at: number): void;
+  /** Records that come after this may carry the new pseudonym. False when that is known already. */
+  rename(renaming: Renaming, at: number): boolean;
   /** Puts record `base` under first pseudonyms, until `leave` puts back what it carried. */
   enter(u32: Uint32Array, base: number, at: number): void;
   leave(u32: Uint32Array): void;

@@ -32,6 +32,15 @@ export interface Birth extends Identity {
   login: { address: string; traits: CampaignTrait[] } | undefined;
 }
 
+/** What is known of a credential: places, and event time in Unix ms. */
+export interface Origin {
+  bornIn: number;
+  bornAt: number;
+  /** Where it was used last, and whether an exemption covered that. */
+  place: number;
+  exempt: boolean;
+}
+
 export interface IdentityLinksState {
   owners: SlabState;
   credentials: SlabState;
@@ -70,13 +79,15 @@ const C = {
   /** Several users come with it: it is nobody's in particular. */
   shared: SLAB_HEADER + 7,
   blamed: SLAB_HEADER + 8,
+  /** An exemption covered its last request. */
+  exempt: SLAB_HEADER + 9,
 } as const;
-const credentialWords = (C.blamed + 2) & ~1;
+const credentialWords = (C.exempt + 2) & ~1;
 
 const maxOwners = 65_536;
 const maxCredentials = 131_072;
 /** Logins remembered for a source that comes under suspicion after them. */
-const maxBirths = 4096;
+const maxBirths = 2048;
 const daySeconds = 86_400;
 /** A home that was not used for so long gives its place to a newer one. */
 const deserted = 30 * daySeconds;
@@ -154,8 +165,7 @@ export class IdentityLinks {
     return held;
   }
 
-  /** Where a credential came from and since when, and where it was used last. */
-  origin({ kind, lo, hi }: Identity): { bornIn: number; bornAt: number; place: number } | undefined {
+  origin({ kind, lo, hi }: Identity): Origin | undefined {
     const base = this.#findCredential(kind, lo, hi);
     if (base < 0) return undefined;
     const { u32 } = this.#credentials;
@@ -163,6 +173,7 @@ export class IdentityLinks {
       bornIn: u32[base + C.bornIn] as number,
       bornAt: (u32[base + C.bornAt] as number) * 1000,
       place: u32[base + C.place] as number,
+      exempt: u32[base + C.exempt] === 1,
     };
   }
 
@@ -236,6 +247,7 @@ export class IdentityLinks {
       slab.u32[base + C.bornAt] = (at / 1000) >>> 0;
     }
     slab.u32[base + C.place] = place;
+    slab.u32[base + C.exempt] = flags & Flag.exempt ? 1 : 0;
     const credential = { kind, lo, hi };
     let born = slab.created && issued;
     if (owned(account))

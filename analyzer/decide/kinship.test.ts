@@ -126,6 +126,15 @@ describe('logging in again', () => {
   });
 });
 
+it('an exempted caller inherits, and is not acted on', () => {
+  const stage = setUp();
+  stage.ask(login('mallory', 's1', start, attackers));
+  stage.ask({ ...login('mallory', 's2', start, attackers), exempt: true });
+  const output = stage.blame(Key.session, 's1', start + minute);
+  expect(changes(output)).toEqual(['decided DENY']);
+  expect(stage.verdictOn('s2')?.enforceable.reason).toBe('Exempt');
+});
+
 describe('a rightful owner', () => {
   it('is spared when somebody else has the password, whoever logged in first', () => {
     const stage = setUp();
@@ -241,6 +250,18 @@ describe('a login that hands out a session to a suspect', () => {
     stage.ask(login('anna', 'taken', start + 1, attackers));
     stage.blame(Key.address, '203.0.113.1', start + minute, { ...stuffing, since: start });
     expect(stage.verdictOn('taken')).toBeUndefined();
+  });
+
+  it('lends the suspect’s own program only where a few share the address', () => {
+    const stage = setUp();
+    stage.coordinator.shared(hexOf('203.0.113.1'), 3);
+    stage.ask(login('anna', 'taken', start + 1, attackers));
+    stage.ask(login('carl', 'of-the-neighbour', start + 1, { ...attackers, agent: 'browser' }));
+    stage.blame(Key.address, '203.0.113.1', start + minute, {
+      ...{ ...stuffing, since: start, traits: from('203.0.113', 'tool') },
+    });
+    expect(stage.verdictOn('taken')?.decision).toBeDefined();
+    expect(stage.verdictOn('of-the-neighbour')).toBeUndefined();
   });
 
   it('inherits from a campaign whose traits it shows', () => {

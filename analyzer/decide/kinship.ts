@@ -9,7 +9,8 @@
  * - **A rightful owner is spared.** Somebody else may have the password. A credential from a home of its owner, a place
  *   where it logged in for a day before the blamed one was born, inherits nothing, unless the abuse itself comes from
  *   there or several credentials from there came to blame.
- * - **A shared address lends nothing**, nor does a campaign that is not precise enough to be denied.
+ * - **A shared address lends nothing**, nor does a campaign that is not precise enough to be denied. Where a few share an
+ *   address, only what the suspect's own program got inherits.
  *
  * What is inherited decays as its source does, and no decision on it outlasts the decision on its source.
  */
@@ -76,6 +77,7 @@ export function createKinship(situation: Situation, suspects: Suspects, links: I
       risk = createRisk(heir.kind, pseudonym, [], facts, at);
       suspects.set(key, risk);
     }
+    risk.exempt ||= links.origin(heir)?.exempt === true;
     if (!risk.kin.some((k) => k.key === from)) risk.kin = [...risk.kin, { key: from, seq }].slice(-maxKin);
     risk.lastSeen = Math.max(risk.lastSeen, parent.lastSeen, seq > 0 ? at : 0);
     return [key, risk];
@@ -139,13 +141,18 @@ export function createKinship(situation: Situation, suspects: Suspects, links: I
       if (!login) continue;
       const shows = (t: CampaignTrait): boolean =>
         t.trait === 'operation' || login.traits.some((own) => own.trait === t.trait && own.value === t.value);
-      const address = addresses.get(login.address);
+      const source = addresses.get(login.address);
+      const address = source && isProgramOf(source.risk, birth) ? source : undefined;
       const from = campaigns.filter(({ risk }) => risk.traits.length > 0 && risk.traits.every(shows));
       for (const { key, since } of address ? [address, ...from] : from)
         if (birth.at >= since && !isAtHome(birth, since)) found.push([birth, key]);
     }
     return found;
   };
+
+  /** Others come from there, too: of their programs none but the attacker's is blamed. */
+  const isProgramOf = (risk: Risk, birth: Birth): boolean =>
+    risk.facts.sharedBy <= 1 || risk.places.includes(links.origin(birth)?.bornIn ?? 0);
 
   const isAtHome = (birth: Birth, before: number): boolean => {
     const from = links.origin(birth)?.bornIn ?? 0;

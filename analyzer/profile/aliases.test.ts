@@ -6,10 +6,10 @@ const of = (n: number): { lo: number; hi: number } => ({ lo: n, hi: n + 1 });
 it('leads every later pseudonym to the first, and the first to the latest', () => {
   const aliases = new Aliases();
   expect(aliases.isEmpty).toBe(true);
-  aliases.add({ from: of(10), to: of(20) }, 1);
-  aliases.add({ from: of(20), to: of(30) }, 2);
+  expect(aliases.add({ from: of(10), to: of(20) }, 1)).toBe(true);
+  expect(aliases.add({ from: of(20), to: of(30) }, 2)).toBe(true);
   // Told again, as after a restart.
-  aliases.add({ from: of(20), to: of(30) }, 3);
+  expect(aliases.add({ from: of(20), to: of(30) }, 3)).toBe(false);
   const restored = new Aliases();
   restored.load(structuredClone(aliases.save()));
   for (const table of [aliases, restored]) {

@@ -31,13 +31,19 @@ export class Aliases {
     return this.#first.used === 0;
   }
 
-  /** @param seconds event time; who was not seen for longest is forgotten first */
-  add({ from, to }: Renaming, seconds: number): void {
+  /**
+   * False when it is known already.
+   *
+   * @param seconds event time; who was not seen for longest is forgotten first
+   */
+  add({ from, to }: Renaming, seconds: number): boolean {
+    if (this.#first.find(to.lo, to.hi) >= 0) return false;
     this.toFirst(from.lo, from.hi, seconds);
     const { lo, hi } = this;
-    if (lo === to.lo && hi === to.hi) return;
+    if (lo === to.lo && hi === to.hi) return false;
     put(this.#first, to.lo, to.hi, lo, hi, seconds);
     put(this.#latest, lo, hi, to.lo, to.hi, seconds);
+    return true;
   }
 
   /** Puts the first pseudonym into the registers, the given one where there is no other; true where there is. */

@@ -96,6 +96,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const wanted = (verdict: Verdict): boolean => {
     if (live.has(keyOf(verdict))) return true;
     if (verdict.level < Level.ELEVATED && !verdict.decision) return false;
+    // What was only inherited, and is not acted on, says nothing that its source does not say.
+    if (verdict.findings.length === 0 && verdict.inheritsFrom !== undefined && !verdict.decision) return false;
     const peers = [...live.values()].filter((l) => l.verdict.api === verdict.api);
     if (peers.length < maxPerApi) return true;
     // At the bound a newcomer must clearly outrank the least of those that enforce nothing.

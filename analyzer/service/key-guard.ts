@@ -19,6 +19,8 @@ export function createKeyGuard(path: string, first: KeyRing, clock: Pick<Clock, 
   const listeners: ((ring: KeyRing) => void)[] = [];
   let ring = first;
   let readAt = existsSync(path) ? statSync(path).mtimeMs : 0;
+  /** A failure is told once, not each second of it. */
+  let told = '';
   const use = (next: KeyRing): void => {
     ring = next;
     for (const listener of listeners) listener(next);
@@ -51,8 +53,9 @@ export function createKeyGuard(path: string, first: KeyRing, clock: Pick<Clock, 
   const erase = (): void => {
     const { previous } = ring;
     if (!previous || clock.now() < ring.overlapUntilMs) return;
-    use(retireKey(ring));
-    saveKeyRing(path, ring);
+    const retired = retireKey(ring);
+    saveKeyRing(path, retired);
+    use(retired);
     log.info('previous pseudonym key erased', { key: previous.id });
   };
   return {
@@ -65,8 +68,11 @@ export function createKeyGuard(path: string, first: KeyRing, clock: Pick<Clock, 
         if (existsSync(path)) read();
         else mend();
         erase();
+        told = '';
       } catch (error) {
-        log.error('the keys cannot be read or written', { error, path });
+        const { message } = error as Error;
+        if (message !== told) log.error('the keys cannot be read or written', { error, path });
+        told = message;
       }
     },
   };

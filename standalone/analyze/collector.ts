@@ -181,6 +181,8 @@ export function createCollector(): AnalyzeCollector {
     },
     onRejectedMore: countRejected,
     onVerdict(v, atMs = v.lastSeen) {
+      // What was only inherited says nothing that its source does not say.
+      if (v.findings.length === 0) return;
       const history = g.verdicts.add(v, atMs);
       if (history === undefined) return;
       const key = evidenceKey(v.kind, v.pseudonym);

@@ -14,6 +14,7 @@ export interface Asked {
   user?: string;
   /** Envoy did not vouch for `user`. */
   unverified?: boolean;
+  exempt?: boolean;
   network?: string;
   address?: string;
   agent?: string;
@@ -53,6 +54,7 @@ export function recordOf(asked: Asked): ObservationBatch {
     (asked.session ? Flag.sessionVerified : 0) |
     (asked.token ? Flag.tokenVerified : 0) |
     (asked.tokenIssued ? Flag.tokenIssued : 0) |
+    (asked.exempt ? Flag.exempt : 0) |
     (asked.user && !asked.unverified ? Flag.userVerified : 0);
   const outcome = asked.login === 'success' ? Outcome.success : asked.login ? Outcome.failure : Outcome.unknown;
   u32[base + F.kinds] = 1 | ((asked.login ? FlowType.LOGIN : 0) << 8) | (outcome << 16);
