@@ -3,16 +3,8 @@ import { Command } from 'commander';
 import { runCommandLine } from '@picket/kubectl-risk/run-command-line.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
 import { errorCodes } from '@picket/runtime/errors.ts';
-import { runAnalyze } from './analyze/run.ts';
-import { analyzeCommand } from './analyze/command.ts';
-import { envoyCommand } from './envoy/envoy.ts';
 import { processHost } from '@picket/runtime/host.ts';
-import { keysCommand } from './keys/keys.ts';
-import { replayCommand } from './replay/replay.ts';
-import { riskCommand } from './risk/risk.ts';
 import { renderTable } from '@picket/kubectl-risk/table.ts';
-import { defineUp } from './up/options.ts';
-import { up } from './up/up.ts';
 
 const host = processHost();
 
@@ -21,21 +13,34 @@ const program = new Command('picket')
   .version('0.1.0')
   .showSuggestionAfterError()
   .addHelpText('after', '\nStart with "picket analyze access.log", or with "picket up --help".\n');
-program.addCommand(defineUp((options) => up(options, host)));
-program.addCommand(riskCommand(host, systemClock));
-program.addCommand(
-  analyzeCommand((options, stop) => runAnalyze(options, stop, host), {
-    print: (text) => host.out(text),
-    complain: (text) => host.err(text),
-    columns: host.columns,
-    colour: host.colour,
-    onInterrupt: (stop) => host.onStop(stop),
-    setExitCode: (code) => host.setExitCode(code),
-  }),
-);
-program.addCommand(replayCommand(host));
-program.addCommand(keysCommand(host, systemClock));
-program.addCommand(envoyCommand(host));
+/** In the order of the help. Each with what it needs: most of the time to start is the loading of modules. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  async up() {
+    const { defineUp } = await import('./up/options.ts');
+    return defineUp(async (options) => (await import('./up/up.ts')).up(options, host));
+  },
+  risk: async () => (await import('./risk/risk.ts')).riskCommand(host, systemClock),
+  async analyze() {
+    const [{ analyzeCommand }, { runAnalyze }] = await Promise.all([
+      import('./analyze/command.ts'),
+      import('./analyze/run.ts'),
+    ]);
+    return analyzeCommand((options, stop) => runAnalyze(options, stop, host), {
+      print: (text) => host.out(text),
+      complain: (text) => host.err(text),
+      columns: host.columns,
+      colour: host.colour,
+      onInterrupt: (stop) => host.onStop(stop),
+      setExitCode: (code) => host.setExitCode(code),
+    });
+  },
+  replay: async () => (await import('./replay/replay.ts')).replayCommand(host),
+  keys: async () => (await import('./keys/keys.ts')).keysCommand(host, systemClock),
+  envoy: async () => (await import('./envoy/envoy.ts')).envoyCommand(host),
+};
+const asked = process.argv[2] ?? '';
+for (const [name, load] of Object.entries(commands))
+  if (name === asked || !Object.hasOwn(commands, asked)) program.addCommand(await load());
 program
   .command('exit-codes')
   .description('What exit codes mean')

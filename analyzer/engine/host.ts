@@ -54,6 +54,8 @@ export class PartitionHost {
     }
     if (job.drain)
       for (const [index, partition] of this.#partitions) {
+        // Between sweeps most partitions have nothing to tell, and in an old log there are many merges in between.
+        if (!job.sweep && !partition.learned) continue;
         const drained = partition.drain(job.at, job.sweep, job.snapshot, job.ages);
         if (drained.partials.size > 0 || drained.standing) result.drained.push({ partition: index, ...drained });
       }

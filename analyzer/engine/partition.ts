@@ -170,6 +170,11 @@ export class Partition {
     return this.#output;
   }
 
+  /** Something was learned since the last drain. */
+  get learned(): boolean {
+    return this.#partials.size > 0;
+  }
+
   /**
    * Hands over what was learned since the last call, to be merged before the next; with `sweep` also closes the windows that ended.
    *

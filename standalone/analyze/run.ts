@@ -33,7 +33,6 @@ import { wordsOf } from '@picket/analyzer/profile/hash.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
 import { createLedger } from '@picket/runtime/ledger.ts';
 import type { Host } from '@picket/runtime/host.ts';
-import { compileManifests } from '../up/compile-manifests.ts';
 import { type ActedOn, type AnalyzeCollector, createCollector, type SeenRequest } from './collector.ts';
 import { createDryRun } from './dry-run.ts';
 import type { AnalyzeOptions } from './options.ts';
@@ -164,6 +163,8 @@ interface Policies {
 /** Policies as stated by manifests, else as inferred from the first records. */
 async function policiesFor(options: AnalyzeOptions, logs: LogSet, host: Host): Promise<Policies> {
   if (options.manifests !== undefined) {
+    // Half of the time to start, and few state their manifests.
+    const { compileManifests } = await import('../up/compile-manifests.ts');
     const { policies, problems } = await compileManifests(options.manifests, 'analyze');
     for (const problem of problems) host.err(`${problem}\n`);
     if (policies.length === 0) throw new UnusableInput(`No ProtectedAPI in ${options.manifests} is valid.`);
