@@ -78,6 +78,19 @@ export const MAX_ENTRY_BYTES = 512 * 1024;
 /** Envoy refuses more than 100 headers by default; per direction. */
 export const MAX_HEADERS = 256;
 
+/** Headers of which most requests have one of a few values: what each has its own of would only push those out. */
+const fewValues: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'cache-control',
+  'content-type',
+  'origin',
+  'sec-ch-ua',
+  'sec-fetch-site',
+  'x-requested-with',
+]);
+
 const methods = ['', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 
 export interface AlsDecoderOptions {
@@ -380,7 +393,7 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
         const nameEnd = readExtent(r, end);
         name = headerNames.read(r.bytes, r.pos, nameEnd);
         r.pos = nameEnd;
-      } else if (tag === 0x12) value = readText(end);
+      } else if (tag === 0x12) value = fewValues.has(name) ? readCachedText(end) : readText(end);
       else skipField(r, tag, end);
     }
     if (r.fault !== 'none') return;

@@ -21,9 +21,8 @@ export function createStringCache(map: (text: string) => string = (text) => text
       if (length <= 0) return '';
       if (length > MAX_CACHED_BYTES) return map(bytes.toString('utf8', start, end));
       let hash = length;
-      // Nine bytes spread over the string tell most apart; whole strings are compared below anyway.
-      const step = length > 8 ? length >>> 3 : 1;
-      for (let i = start; i < end; i += step) hash = Math.imul(hash ^ (bytes[i] as number), 16777619);
+      // Of every byte: user agents differ in a digit or two, and those that share a slot push each other out.
+      for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 16777619);
       const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
       const key = keys[slot] as string;
       if (key.length === length && equalsAscii(key, bytes, start)) return values[slot] as string;
