@@ -50,10 +50,11 @@ export function createPartial(): Partial {
 /** Empties a partial for another use: at a merge every ten seconds and 64 partitions, making new ones is what costs. */
 export function clearPartial(partial: Partial): void {
   partial.sums.fill(0);
-  partial.surprises.clear();
-  partial.claims.clear();
   partial.logins.fill(0);
-  partial.operations.clear();
+  // Clearing a map makes it new tables, empty or not.
+  if (partial.surprises.size > 0) partial.surprises.clear();
+  if (partial.claims.size > 0) partial.claims.clear();
+  if (partial.operations.size > 0) partial.operations.clear();
   partial.tests = 0;
 }
 

@@ -246,7 +246,7 @@ interface Run {
 }
 
 function createRun(policies: CompiledPolicy[], workers: number, collector: AnalyzeCollector): Run {
-  const escrow = createEscrow({ retain: 'all', capacityPerKind: 16_384 });
+  const escrow = createEscrow({ retain: 'all', capacityPerKind: 65_536 });
   const registry = createOperationRegistry();
   const identifier: Identifier = createIdentifier({
     keys: createKeyRing((count) => randomBytes(count), 0),
