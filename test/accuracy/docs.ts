@@ -13,7 +13,8 @@ export async function writeDocs(summary: Summary): Promise<void> {
   const to = text.indexOf(end);
   if (from < 0 || to < from) throw new Error(`${file} has no place for figures between "${begin}" and "${end}"`);
   const { attacks, traps, days } = summary.seeds;
-  const seeds = `Seeds: attacks ${attacks.join(', ')}; traps ${traps.join(', ')}; ordinary days ${days.join(', ')}.`;
+  const named = (seeds: readonly string[]): string => seeds.join(', ') || 'none';
+  const seeds = `Seeds: attacks ${named(attacks)}; traps ${named(traps)}; ordinary days ${named(days)}.`;
   const body = `${seeds}\n\n${renderTables(summary)}`;
   await writeFile(file, `${text.slice(0, from + begin.length)}\n\n${body}\n\n${text.slice(to)}`);
 }

@@ -250,20 +250,27 @@ export function renderTables(s: Summary): string {
       ),
     );
   }
-  if (s.benign.sessions > 0) {
-    const row = (name: string, r: Rate) => [name, r.count, `${number(r.per100k)} (${number(r.low)}–${number(r.high)})`];
+  const row = (name: string, r: Rate) => [name, r.count, `${number(r.per100k)} (${number(r.low)}–${number(r.high)})`];
+  if (s.cold.sessions > 0)
     parts.push(
       `${s.benign.sessions} benign sessions, ${s.benign.requests} requests; the first day of each shop (${s.cold.sessions} sessions) apart.`,
       table(
         ['said of the innocent', 'count', 'per 100,000 sessions (95 %)'],
         [
-          row('Elevated or more', s.benign.elevated),
-          row('High or more', s.benign.high),
-          row('throttled or denied', s.benign.acted),
+          ...(s.benign.sessions > 0
+            ? [
+                row('Elevated or more', s.benign.elevated),
+                row('High or more', s.benign.high),
+                row('throttled or denied', s.benign.acted),
+              ]
+            : []),
           row('Elevated or more, first day', s.cold.elevated),
           row('High or more, first day', s.cold.high),
         ],
       ),
+    );
+  if (s.benign.sessions > 0)
+    parts.push(
       table(
         ['detector', 'windows', 'P(p ≤ 0.01)', 'P(p ≤ 0.001)', 'P(p ≤ 0.0001)'],
         group(s.honesty, (h) => h.detector).map((rows) => [
@@ -276,7 +283,6 @@ export function renderTables(s: Summary): string {
         ]),
       ),
     );
-  }
   if (s.traps.length > 0)
     parts.push(
       table(
@@ -341,7 +347,8 @@ function mean(values: readonly number[]): number {
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[(sorted.length - 1) >> 1] ?? Number.NaN;
+  const middle = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  return mean(middle.filter((v) => v !== undefined));
 }
 
 function most(values: readonly number[]): number {
