@@ -13,6 +13,7 @@ const rooms = [
   'test/demo',
   'test/scenarios',
   'test/accuracy',
+  'test/bench',
 ];
 
 export default defineConfig({

@@ -53,6 +53,9 @@ const conditions: Readonly<Record<string, Condition>> = {
 };
 
 const fleet = 'standalone';
+/** What came at once moves through the layers for a while; only then is it simply in force. */
+const settleMs = 45_000;
+const settlesAt = 2_000;
 const atATime = 3;
 const attemptEveryMs = 10;
 /** An attacker who is not refused by then counts as this. */
@@ -101,6 +104,7 @@ export async function runEnforcement(quick: boolean): Promise<Record<string, Enf
         },
         { timeoutMs: 240_000, everyMs: 1_000, process: picket.process },
       );
+      if (condition.identities + condition.addresses > settlesAt) await sleep(settleMs);
       const storm = condition.perSecond === undefined ? undefined : startStorm(bucket, uid, condition.perSecond);
       figures[name] = await attack({ picket, decided, first: next, count: quick ? 9 : 40 });
       next += quick ? 9 : 40;

@@ -14,6 +14,8 @@ const benches: Readonly<Record<string, (quick: boolean) => Promise<object>>> = {
   memory: async (quick) => (await import('./memory.ts')).runMemory(quick),
   analyze: async (quick) => (await import('./analyze.ts')).runAnalyzeBench(() => performance.now(), quick),
   enforcement: async (quick) => (await import('./enforcement.ts')).runEnforcement(quick),
+  recovery: async (quick) => (await import('./recovery.ts')).runRecovery(() => performance.now(), quick),
+  soak: async (quick) => (await import('./soak.ts')).runSoak(() => performance.now(), quick ? 1.5 : 30),
   cost: async (quick) => (await import('./cost.ts')).runCost(quick),
   'cost-parts': async (quick) => (await import('./cost.ts')).runCostParts(quick),
 };
@@ -21,7 +23,8 @@ const benches: Readonly<Record<string, (quick: boolean) => Promise<object>>> = {
 const { values } = parseArgs({
   options: { only: { type: 'string', multiple: true }, out: { type: 'string' }, quick: { type: 'boolean' } },
 });
-const names = values.only ?? Object.keys(benches);
+/** The soak takes half an hour and is asked for by name. */
+const names = values.only ?? Object.keys(benches).filter((name) => name !== 'soak');
 const unknown = names.filter((name) => !(name in benches));
 if (unknown.length > 0) {
   process.stderr.write(
@@ -34,6 +37,10 @@ for (const name of names) {
   const figures = await (benches[name] as (quick: boolean) => Promise<object>)(values.quick === true);
   results[name] = figures;
   process.stdout.write(`${name}\n${JSON.stringify(figures, null, 2)}\n`);
+  if ('leaks' in figures && (figures.leaks as string[]).length > 0) {
+    process.stderr.write(`${name}: ${(figures.leaks as string[]).join(', ')} grow without an end\n`);
+    process.exitCode = 1;
+  }
 }
 if (values.out !== undefined) {
   const machine = {

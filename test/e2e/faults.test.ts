@@ -187,8 +187,8 @@ describe.skipIf(natsMissing !== undefined)(`the bus${natsMissing ? ` (${natsMiss
     await refused(picket, '127.74.1.1');
     const { bad } = await people.stop();
     expect(bad).toEqual([]);
-    const ledger = await settled(picket);
-    expect(ledger.byReason.filter((d) => d.reason === 'bus_failed')).toEqual([]);
+    // Events of the outage may have been given up; they are counted, and are no requests.
+    expect((await settled(picket)).dropped).toBe(0);
   });
 });
 

@@ -13,6 +13,7 @@ import { replay, type ReplayReport } from '@picket/standalone/replay/replay.ts';
 import { type AlsClient, entry, type EntryInit, openAlsStream } from '../support/als-client.ts';
 import { random32 } from '../support/observations.ts';
 import { type Picket, removePicket, runPicket, startPicket } from '../support/picket.ts';
+import { commandStore, queryStore } from '../support/store-query.ts';
 import { repositoryRoot } from '../support/tools.ts';
 import { waitFor } from '../support/processes.ts';
 
@@ -110,7 +111,10 @@ describe('a killed Picket', () => {
     await running().process.ended;
     await stream.close();
     await restart();
-    const [{ n } = { n: 0 }] = await query<{ n: string }>('SELECT count() AS n FROM picket.observations');
+    const [{ n } = { n: 0 }] = await queryStore<{ n: string }>(
+      running(),
+      'SELECT count() AS n FROM picket.observations',
+    );
     expect(Number(n)).toBeGreaterThanOrEqual(acknowledged);
     const { restored } = await running().status();
     expect(restored?.fromCheckpoint).toBe(true);
@@ -160,7 +164,7 @@ describe('a killed Picket', () => {
       },
     });
     const { lastSeq } = await store.extent();
-    await command(endpoint as StoreEndpoint, `DELETE FROM picket.observations WHERE seq > ${lastSeq - 50}`);
+    await commandStore(endpoint as StoreEndpoint, `DELETE FROM picket.observations WHERE seq > ${lastSeq - 50}`);
     await store.close();
     await restart();
     expect(running().process.output()).toContain('rows are in the checkpoint but not in the store');
@@ -169,23 +173,4 @@ describe('a killed Picket', () => {
     expect(err).toContain(`NotReproducible: rows ${lastSeq - 49} to ${lastSeq} were processed but not stored`);
     expect(code).toBe(10);
   });
-
-  async function query<T>(sql: string): Promise<T[]> {
-    const endpoint = JSON.parse(
-      readFileSync(join(running().folder, 'data/store-endpoint.json'), 'utf8'),
-    ) as StoreEndpoint;
-    const text = await command(endpoint, `${sql} FORMAT JSONEachRow`);
-    return text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as T);
-  }
 });
-
-async function command({ url, username, password }: StoreEndpoint, sql: string): Promise<string> {
-  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-  const response = await fetch(url, { method: 'POST', body: sql, headers: { authorization } });
-  const text = await response.text();
-  if (!response.ok) throw new Error(text);
-  return text;
-}

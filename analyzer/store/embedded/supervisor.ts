@@ -154,7 +154,8 @@ async function readyOf(
   child.once('exit', onExit);
   child.on('message', (message: FromEngine) => {
     if (message.type === 'ready') resolve(message);
-    else reject(new StoreError(message.held ? 'unreadable' : 'unavailable', message.message, !message.held));
+    // Held, it is by the engine of a Picket that was killed, as a rule, which ends as soon as it notices.
+    else reject(new StoreError(message.held ? 'unreadable' : 'unavailable', message.message, true));
   });
   child.send(start);
   try {
