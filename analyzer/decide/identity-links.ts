@@ -286,6 +286,10 @@ export class IdentityLinks {
       if (found >= 0) this.#owners.u32[found + O.place] = place;
       return false;
     }
+    // An owner of another kind belongs to it where it was born: elsewhere somebody may have been made to carry it.
+    const other = slot === C.user ? C.account : C.user;
+    const hasOther = ((slab.u32[base + other] as number) | (slab.u32[base + other + 1] as number)) !== 0;
+    if (hasOther && slab.u32[base + C.bornIn] !== place) return false;
     slab.u32[base + slot] = lo;
     slab.u32[base + slot + 1] = hi;
     this.#hold(owner, credential, (at / 1000) >>> 0, place);

@@ -208,6 +208,15 @@ describe('nobody is blamed through', () => {
     expect(blamed(stage)).toEqual([hexOf('app')]);
   });
 
+  it('a session planted in the browser of a vouched user', () => {
+    const stage = setUp();
+    stage.ask(login('mallory', 'planted', start, attackers));
+    stage.ask({ at: start + 1, session: 'planted', user: 'anna' });
+    stage.ask({ at: start + 2, token: 'ta', user: 'anna' });
+    stage.blame(Key.session, 'planted', start + minute);
+    expect(blamed(stage)).toEqual([hexOf('planted')]);
+  });
+
   it('a session planted before its login', () => {
     const stage = setUp();
     stage.ask(login('mallory', 'planted', start, attackers));
