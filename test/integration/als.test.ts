@@ -117,9 +117,11 @@ describe('access logs of a real Envoy', () => {
     const streams = server?.streams() ?? [];
     expect(streams.length).toBeGreaterThan(0);
     for (const stream of streams) expect(stream).toMatchObject({ nodeId: NODE, cluster: 'fleet', logName: PREFIX });
-    // This Envoy reports on each request when it begins, too.
-    expect(ledger.snapshot()).toMatchObject({ received: 4_000, stored: 2_000, dropped: 2_000, held: 0 });
-    expect(ledger.snapshot().byReason).toEqual([{ stage: 'decode', reason: 'unfinished', count: 2_000 }]);
+    // This Envoy reports on each request when it begins, too, and on a slow one while it runs.
+    const { received, stored, dropped, held, byReason } = ledger.snapshot();
+    expect({ stored, held, of: received - dropped }).toEqual({ stored: 2_000, held: 0, of: 2_000 });
+    expect(dropped).toBeGreaterThanOrEqual(2_000);
+    expect(byReason).toEqual([{ stage: 'decode', reason: 'unfinished', count: dropped }]);
   });
 
   it('tell of a long request while it runs, and count it once', async () => {
