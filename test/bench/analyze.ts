@@ -11,7 +11,7 @@ import { type Estimate, estimate } from './statistics.ts';
 export interface AnalyzeFigures {
   lines: number;
   bytes: number;
-  /** Start to report on a core, one worker thread less than any: garbage collection and the start are part of it. */
+  /** Start to report, without worker threads; garbage collection and the start are part of it. */
   linesPerCpuSecond: Estimate;
   peakRssBytes: number;
   /** The same with every line from another of `manyAddresses` addresses, which no table has room for. */

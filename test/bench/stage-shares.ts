@@ -19,7 +19,7 @@ const stages: readonly [RegExp, string][] = [
   [/test\/bench\/|node:inspector/, 'bench'],
 ];
 
-/** Time on the core by stage, 0..1; waiting is left out. What has no file of its own counts for whoever called it. */
+/** Time on the core by stage, 0..1; waiting and the measuring itself are left out. What has no file of its own counts for whoever called it. */
 export function stageShares(profile: Profiler.Profile): StageShares {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const parents = new Map<number, number>();
@@ -43,7 +43,7 @@ export function stageShares(profile: Profiler.Profile): StageShares {
   let total = 0;
   profile.samples?.forEach((id, i) => {
     const stage = find(id);
-    if (stage === 'idle') return;
+    if (stage === 'idle' || stage === 'bench') return;
     const took = profile.timeDeltas?.[i] ?? 0;
     total += took;
     time.set(stage, (time.get(stage) ?? 0) + took);
