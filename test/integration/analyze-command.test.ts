@@ -8,7 +8,7 @@ import type { AnalyzeResult } from '@picket/standalone/analyze/result.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attackers } from '../scenarios/sites/attackers.ts';
 import { everydaySites } from '../scenarios/sites/everyday-sites.ts';
-import { repositoryRoot } from '../support/tools.ts';
+import { nodeBinary, repositoryRoot } from '../support/tools.ts';
 
 let folder: string;
 let lines: string[];
@@ -28,15 +28,17 @@ interface Ended {
 }
 
 function picket(args: string[], act?: (child: ReturnType<typeof spawn>) => void): Promise<Ended> {
-  const child = spawn(join(repositoryRoot, 'standalone/bin/picket'), ['analyze', '--no-progress', ...args], {
-    cwd: folder,
-  });
+  const main = join(repositoryRoot, 'standalone/main.ts');
+  const child = spawn(nodeBinary, [main, 'analyze', '--no-progress', ...args], { cwd: folder });
   const ended: Ended = { code: -1, out: '', err: '' };
   child.stdout.on('data', (chunk: Buffer) => (ended.out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (ended.err += chunk.toString()));
   if (act) act(child);
   else child.stdin.end();
-  return new Promise((resolve) => child.on('close', (code) => resolve({ ...ended, code: code ?? -1 })));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ ...ended, code: code ?? -1 }));
+  });
 }
 
 const json = async (args: string[], act?: Parameters<typeof picket>[1]): Promise<AnalyzeResult> => {
