@@ -100,7 +100,7 @@ describe.skipIf(missing !== undefined)(`ten thousand bots${missing ? ` (${missin
     expect(sent).toBeGreaterThan(40);
     expect(bad).toEqual([]);
     expect((await picket.verdicts()).length).toBeLessThanOrEqual(50);
-  }, 300_000);
+  }, 600_000);
 });
 
 /** Half of them share a program, the others have nothing in common. */

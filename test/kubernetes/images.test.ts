@@ -21,14 +21,13 @@ describe.skipIf(missing)(`images${missing ? ` (${missing})` : ''}`, () => {
     async (target) => {
       const image = await buildImage(target);
       built.push(image);
-      const [config] = JSON.parse(
-        await buildah(['inspect', '--type', 'image', '--format', '[{{json .OCIv1.Config}}]', image]),
-      ) as {
-        User: string;
-        Entrypoint: string[];
-      }[];
-      expect(config?.User).toBe('65532:65532');
-      const help = await runInImage(image, [...(config?.Entrypoint ?? []), '--help']);
+      const {
+        OCIv1: { config },
+      } = JSON.parse(await buildah(['inspect', '--type', 'image', image])) as {
+        OCIv1: { config: { User: string; Entrypoint: string[] } };
+      };
+      expect(config.User).toBe('65532:65532');
+      const help = await runInImage(image, [...config.Entrypoint, '--help']);
       expect(help.err + help.out).toContain(programs[target]);
       expect(help.code).toBe(0);
       const found = await runInImage(image, [

