@@ -1,5 +1,5 @@
 /** The engine behind `picket analyze`: the same identification, detection and scoring as live traffic, on a log's own time. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
@@ -8,7 +8,7 @@ import type { MatchValues } from '@picket/analyzer/decide/match.ts';
 import { createEscrow } from '@picket/analyzer/identify/escrow.ts';
 import { createGenerationMap, hashKey } from '@picket/analyzer/identify/generation-map.ts';
 import { createIdentifier, type Identifier } from '@picket/analyzer/identify/identifier.ts';
-import { createKeyRing } from '@picket/analyzer/identify/key-ring.ts';
+import { createKeyRing, type RandomBytes } from '@picket/analyzer/identify/key-ring.ts';
 import { ValueKind } from '@picket/analyzer/identify/pseudonym.ts';
 import type { LogEntry } from '@picket/analyzer/logs/file-cursor.ts';
 import { inferFromLogs, type LogInference } from '@picket/analyzer/logs/infer.ts';
@@ -70,7 +70,9 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
       write: (text) => host.err(text),
     });
   const collector = createCollector();
-  const run = createRun(policies, options.workers ?? 0, collector);
+  // Where values are shown a secret hides nothing, and the same log should give the same report.
+  const random = options.pseudonymise ? (count: number) => randomBytes(count) : knownBytes();
+  const run = createRun(policies, options.workers ?? 0, collector, random);
   let ahead = inference?.sampled ?? 0;
   const span = { from: Number.POSITIVE_INFINITY, to: Number.NEGATIVE_INFINITY };
   try {
@@ -245,11 +247,11 @@ interface Run {
   traitOf(trait: CampaignTrait): string | undefined;
 }
 
-function createRun(policies: CompiledPolicy[], workers: number, collector: AnalyzeCollector): Run {
+function createRun(policies: CompiledPolicy[], workers: number, collector: AnalyzeCollector, random: RandomBytes): Run {
   const escrow = createEscrow({ retain: 'all', capacityPerKind: 65_536 });
   const registry = createOperationRegistry();
   const identifier: Identifier = createIdentifier({
-    keys: createKeyRing((count) => randomBytes(count), 0),
+    keys: createKeyRing(random, 0),
     operations: registry,
     escrow,
     ledger: createLedger(),
@@ -412,4 +414,10 @@ function createSight(
     seen.text = entry.raw;
     collector.onObservation(seen);
   };
+}
+
+/** Bytes that look random and are the same in each run. */
+function knownBytes(): RandomBytes {
+  let drawn = 0;
+  return (count) => createHash('shake256', { outputLength: count }).update(`picket analyze ${drawn++}`).digest();
 }
