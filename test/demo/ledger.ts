@@ -4,6 +4,8 @@ import { refusedByEnvoy } from '../scenarios/drivers/live.ts';
 import type { AttackFamily, RequestEvent } from '../scenarios/request-event.ts';
 
 export interface Attempt {
+  /** When its author meant it to be sent; a slow machine sends it later. */
+  meantAt: number;
   sentAt: number;
   endedAt: number;
   refused: boolean;
@@ -46,7 +48,8 @@ export function createTrafficLedger(): TrafficLedger {
       const isRefused = refusedByEnvoy(reply);
       if (label !== 'benign') {
         const list = attempts.get(label) ?? [];
-        list.push({ sentAt, endedAt: sentAt + reply.tookMs, refused: isRefused, status: reply.status });
+        const endedAt = sentAt + reply.tookMs;
+        list.push({ meantAt: event.at, sentAt, endedAt, refused: isRefused, status: reply.status });
         attempts.set(label, list);
         return;
       }
