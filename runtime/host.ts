@@ -17,12 +17,17 @@ export interface Host {
 
 export function processHost(): Host {
   const { stdout, stderr } = process;
+  // A reader that has seen enough (`| head`) is no failure, whoever writes: commander prints its help by itself.
+  const isGone = (error: NodeJS.ErrnoException): boolean => error.code === 'EPIPE';
+  for (const stream of [stdout, stderr])
+    stream.on('error', (error) => {
+      if (!isGone(error)) throw error;
+    });
   return {
     out: (text) =>
       new Promise((resolve, reject) => {
         stdout.write(text, (error) => {
-          // A reader that has seen enough (`| head`) is no failure.
-          if (!error || (error as NodeJS.ErrnoException).code === 'EPIPE') resolve();
+          if (!error || isGone(error)) resolve();
           else reject(error);
         });
       }),

@@ -46,7 +46,11 @@ export async function resolveSources(
 }
 
 async function expand(path: string, cwd: string): Promise<string[]> {
-  const info = await stat(resolve(cwd, path)).catch(() => undefined);
+  const info = await stat(resolve(cwd, path)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EACCES')
+      throw new LogInputError(`${path} cannot be read: ${messageOf(error)}`, { cause: error });
+    return undefined;
+  });
   if (info?.isDirectory()) throw new LogInputError(`${path} is a directory; name its files, for example ${path}/*.log`);
   if (info) return [path];
   if (!/[*?[{]/.test(path)) throw new LogInputError(`${path} does not exist`);
@@ -176,6 +180,7 @@ function refuseArchives(name: string, head: Buffer): void {
 }
 
 export function messageOf(cause: unknown): string {
+  if ((cause as NodeJS.ErrnoException | undefined)?.code === 'EACCES') return 'permission denied';
   return cause instanceof Error ? cause.message : String(cause);
 }
 

@@ -1,10 +1,10 @@
 /** The folder of an analyzer: one process at a time, and the keys without which no later run knows anybody. */
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '@picket/runtime/clock.ts';
 import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
 import type { Logger } from '@picket/runtime/log.ts';
+import { makeFolder } from '@picket/runtime/make-folder.ts';
 import { type KeyRing, KeyRingError, loadOrCreateKeyRing } from '../identify/key-ring.ts';
 import { lockDataFolder } from './data-lock.ts';
 import { createKeyGuard } from './key-guard.ts';
@@ -26,7 +26,7 @@ export interface DataFolder {
  * @throws PicketError that names `--data`
  */
 export async function openDataFolder(path: string, clock: Clock, log: Logger): Promise<DataFolder> {
-  await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+  await makeFolder(path, 0o700).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST' || error.code === 'ENOTDIR')
       throw new PicketError('InvalidConfig', `--data: ${path} is not a folder`, { cause: error });
     throw toPicketError(error, `--data ${path}`);

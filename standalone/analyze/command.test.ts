@@ -74,7 +74,7 @@ describe('picket analyze', () => {
       'b*.log',
       '--format=regex:(?<ip>.*)',
       '--manifests=m',
-      '--manifests-out=o',
+      `--manifests-out=${folder}`,
       '--top=3',
       '--since=2026-03-01',
       '--until=2026-03-02T06:30+02:00',
@@ -89,7 +89,7 @@ describe('picket analyze', () => {
       files: ['a.log', 'b*.log'],
       format: 'regex:(?<ip>.*)',
       manifests: 'm',
-      manifestsOut: 'o',
+      manifestsOut: folder,
       top: 3,
       sinceMs: Date.UTC(2026, 2, 1),
       untilMs: Date.UTC(2026, 2, 2, 4, 30),
@@ -142,6 +142,21 @@ describe('picket analyze', () => {
     expect(seen).toMatchObject({ code: 2, options: undefined, out: '' });
     expect(seen.err).toMatch(/^picket analyze: --html cannot write .*: the folder does not exist\.\n$/);
   });
+
+  it.each(['--csv', '--manifests-out'])(
+    'makes the folder of %s before reading, or says why it cannot',
+    async (flag) => {
+      const file = join(folder, 'file');
+      writeFileSync(file, '');
+      for (const path of [file, join(file, 'inside')]) {
+        const seen = await picket(['in.log', flag, path]);
+        expect(seen).toMatchObject({ code: 2, options: undefined, out: '' });
+        expect(seen.err).toBe(`picket analyze: ${flag} cannot write ${path}: a file has that name.\n`);
+      }
+      expect((await picket(['in.log', flag, join(folder, 'a/b')])).code).toBe(0);
+      expect(readdirSync(join(folder, 'a'))).toEqual(['b']);
+    },
+  );
 
   it.each([
     [[]],

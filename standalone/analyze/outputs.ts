@@ -1,7 +1,10 @@
 /** Writes the reports that were asked for, and says before the work begins when it could not. */
 import { constants } from 'node:fs';
-import { access, mkdir, open, writeFile } from 'node:fs/promises';
+import { access, open, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import type { LogInference } from '@picket/analyzer/logs/infer.ts';
+import { starterManifests } from '@picket/analyzer/logs/starter-manifests.ts';
+import { makeFolder } from '@picket/runtime/make-folder.ts';
 import { renderCsv } from './csv.ts';
 import { renderHtml } from './html/page.ts';
 import { renderJson } from './json.ts';
@@ -29,20 +32,39 @@ export async function checkOutputs(options: AnalyzeOptions): Promise<void> {
     throw new UnusableInput(
       `--json would write over ${options.json}, which is not a Picket report; put --json last to print it.`,
     );
+  for (const [flag, folder] of [
+    ['--csv', options.csv],
+    ['--manifests-out', options.manifestsOut],
+  ] as const) {
+    if (folder === undefined) continue;
+    try {
+      await makeFolder(resolve(folder));
+      await access(folder, constants.W_OK);
+    } catch (cause) {
+      throw new UnusableInput(`${flag} cannot write ${folder}: ${reasonOf(cause)}.`, { cause });
+    }
+  }
 }
 
 /** JSON for standard output is the caller's to print. */
 export async function writeReports(result: AnalyzeResult, options: AnalyzeOptions): Promise<void> {
-  try {
-    if (options.html !== undefined) await writeFile(options.html, renderHtml(result));
-    if (options.json !== undefined && options.json !== '-') await writeFile(options.json, renderJson(result));
-    if (options.csv !== undefined) {
-      await mkdir(options.csv, { recursive: true });
-      for (const file of renderCsv(result)) await writeFile(join(options.csv, file.name), file.content);
-    }
-  } catch (cause) {
-    throw new UnusableInput(`The report could not be written: ${reasonOf(cause)}.`, { cause });
-  }
+  const { html, json, csv } = options;
+  if (html !== undefined) await write('The report', html, renderHtml(result));
+  if (json !== undefined && json !== '-') await write('The report', json, renderJson(result));
+  if (csv === undefined) return;
+  for (const file of renderCsv(result)) await write('The report', join(csv, file.name), file.content);
+}
+
+/** What `--manifests-out` asks for. */
+export async function writeManifests(folder: string, inference: LogInference): Promise<void> {
+  await makeFolder(folder);
+  for (const file of starterManifests(inference)) await write('A manifest', join(folder, file.name), file.content);
+}
+
+async function write(what: string, path: string, content: string): Promise<void> {
+  await writeFile(path, content).catch((cause: unknown) => {
+    throw new UnusableInput(`${what} could not be written to ${path}: ${reasonOf(cause)}.`, { cause });
+  });
 }
 
 async function isOurs(path: string): Promise<boolean> {
@@ -62,6 +84,7 @@ async function isOurs(path: string): Promise<boolean> {
 function reasonOf(cause: unknown): string {
   const code = (cause as NodeJS.ErrnoException).code;
   if (code === 'ENOENT') return 'the folder does not exist';
+  if (code === 'EEXIST' || code === 'ENOTDIR') return 'a file has that name';
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'it is not writable';
   if (code === 'ENOSPC') return 'the disk is full';
   if (code === 'EISDIR') return 'it is a folder';

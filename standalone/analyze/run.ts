@@ -1,7 +1,5 @@
 /** The engine behind `picket analyze`: the same identification, detection and scoring as live traffic, on a log's own time. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { createAnalysis } from '@picket/analyzer/analysis.ts';
 import type { MatchValues } from '@picket/analyzer/decide/match.ts';
@@ -13,7 +11,6 @@ import { ValueKind } from '@picket/analyzer/identify/pseudonym.ts';
 import type { LogEntry } from '@picket/analyzer/logs/file-cursor.ts';
 import { inferFromLogs, type LogInference } from '@picket/analyzer/logs/infer.ts';
 import { LogInputError, type LogSet, openLogs } from '@picket/analyzer/logs/open.ts';
-import { starterManifests } from '@picket/analyzer/logs/starter-manifests.ts';
 import { F, Flag, methods, type ObservationBatch, Outcome, STRIDE } from '@picket/analyzer/observation.ts';
 import { createOperationRegistry, type OperationRegistry } from '@picket/analyzer/operations/registry.ts';
 import { apiIdOf } from '@picket/analyzer/operations/template.ts';
@@ -37,6 +34,7 @@ import { type ActedOn, type AnalyzeCollector, createCollector, type SeenRequest 
 import { createDryRun } from './dry-run.ts';
 import type { AnalyzeOptions } from './options.ts';
 import type { EvidenceKey } from './principal-evidence.ts';
+import { writeManifests } from './outputs.ts';
 import { createProgress, noProgress } from './progress.ts';
 import { type AnalyzeResult, type ApiSummary, instant } from './result.ts';
 import { UnusableInput } from './unusable-input.ts';
@@ -191,11 +189,6 @@ async function policiesFor(options: AnalyzeOptions, logs: LogSet, host: Host): P
     notes: inference.notes,
     policyText: assumedPolicy,
   };
-}
-
-async function writeManifests(dir: string, inference: LogInference): Promise<void> {
-  await mkdir(dir, { recursive: true });
-  for (const file of starterManifests(inference)) await writeFile(join(dir, file.name), file.content);
 }
 
 /** Defaults of a BehaviorPolicy: see its reference. */

@@ -2,11 +2,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ProtectedAPI } from '@picket/crds/gen/types.ts';
 import { runAnalyze } from '@picket/standalone/analyze/run.ts';
 import { compileManifests } from '@picket/standalone/up/compile-manifests.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { siteAttacks } from '../scenarios/sites/site-attacks.ts';
 import { ordinarySites } from '../scenarios/sites/sites.ts';
+import { startPicket } from '../support/picket.ts';
+import { waitFor } from '../support/processes.ts';
 import { silentHost } from '../support/silent-host.ts';
 
 let folder: string;
@@ -35,7 +38,24 @@ it('starter manifests compile without a problem and find what inference found', 
   expect(stated.apis.every((a) => a.source === 'manifests')).toBe(true);
   expect(attacker(stated)).toBe(attacker(inferred));
   expect(attacker(stated)).toBe('Critical');
-});
+
+  // And what runs for long takes them too: from a log to a running Picket without a line of YAML by hand.
+  const picket = await startPicket({ manifests, folder });
+  try {
+    const apis = await waitFor('the API accepted', async () => {
+      const all = await picket.list<ProtectedAPI>('ProtectedAPI');
+      return all.length > 0 && all.every((api) => conditionOf(api, 'Accepted') === 'True') ? all : undefined;
+    });
+    expect(apis.map((api) => api.spec.hosts)).toContainEqual(['blog.example']);
+    expect((await picket.status()).problems).toBe(0);
+  } finally {
+    await picket.stop();
+  }
+}, 90_000);
+
+function conditionOf(api: ProtectedAPI, type: string): string | undefined {
+  return api.status?.conditions?.find((condition) => condition.type === type)?.status;
+}
 
 it('reads only the span that is asked for', async () => {
   const all = await run({});
