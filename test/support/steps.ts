@@ -1,5 +1,6 @@
 /** Steps of the checks and test runs: commands of node_modules, timed, with their output kept until somebody needs it. */
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
 export interface StepResult {
@@ -10,7 +11,7 @@ export interface StepResult {
   output: string;
 }
 
-/** Runs one command to its end. `show` passes its output through instead of keeping it. */
+/** Runs one command to its end. `show` prints its lines as they come, the step's name before each, instead of keeping them. */
 export async function runCommand(
   name: string,
   command: string,
@@ -18,10 +19,12 @@ export async function runCommand(
   show = false,
 ): Promise<StepResult> {
   const startedAt = performance.now();
-  const child = spawn(command, args, { stdio: ['ignore', show ? 'inherit' : 'pipe', show ? 'inherit' : 'pipe'] });
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const chunks: Buffer[] = [];
-  child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
-  child.stderr?.on('data', (chunk: Buffer) => chunks.push(chunk));
+  for (const stream of [child.stdout, child.stderr]) {
+    if (show) createInterface({ input: stream }).on('line', (line) => process.stdout.write(`${name} │ ${line}\n`));
+    else stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  }
   const failure = await new Promise<string>((resolve) => {
     child.on('error', (error) => resolve(`${command} could not be started: ${error.message}; run make setup\n`));
     child.on('close', (code, signal) =>
