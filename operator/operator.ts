@@ -9,6 +9,8 @@ import * as behaviorPolicy from './controllers/behavior-policy/controller.ts';
 import { type ObjectCache, ownKinds, watchObjects } from './controllers/object-cache.ts';
 import * as policyExemption from './controllers/policy-exemption/controller.ts';
 import * as protectedApi from './controllers/protected-api/controller.ts';
+import { createDependents, type Dependents } from './controllers/dependents.ts';
+import { createPolicies } from './controllers/policies.ts';
 import { createWorkQueue, type WorkQueue } from './controllers/queue.ts';
 import * as reputationFeed from './controllers/reputation-feed/controller.ts';
 import type { LoadedFeed } from './controllers/reputation-feed/decide.ts';
@@ -69,10 +71,9 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const { objects: store, clock, log } = options;
   const stopping = new AbortController();
   const policyBucket = await options.bus.bucket(Bucket.policy);
-  const policies = new Map<string, CompiledPolicy>();
   const feeds = new Map<string, LoadedFeed>();
   // Objects call back before the cache and the queue are there.
-  const late: { cache?: ObjectCache; queue?: WorkQueue } = {};
+  const late: { cache?: ObjectCache; queue?: WorkQueue; dependents?: Dependents } = {};
   let started = false;
   let statusTimer: NodeJS.Timeout | undefined;
   let programTimer: NodeJS.Immediate | undefined;
@@ -123,32 +124,24 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
 
   /** An object changed: it and all that depend on it are looked at again. */
   function onObjectChange(key: ObjectKey): void {
-    if (!late.cache) return;
-    if (ownKinds.some((kind) => kind === key.kind)) late.queue?.add(keyText(key));
-    if (key.kind === 'RiskVerdict') return;
-    if (key.kind === 'ConfigMap') addAll('ReputationFeed');
-    addAll('ProtectedAPI');
-    if (key.kind === 'ProtectedAPI') addAll('PolicyExemption');
-    if (key.kind === 'ProtectedAPI' || key.kind === 'BehaviorPolicy') addAll('BehaviorPolicy');
+    for (const again of late.dependents?.of(key) ?? []) late.queue?.add(keyText(again));
   }
 
   function program(api: string, policy: CompiledPolicy | undefined): void {
-    if (policies.get(api)?.revision === policy?.revision && policies.has(api) === (policy !== undefined)) return;
-    if (policy) policies.set(api, policy);
-    else policies.delete(api);
-    if (!started) return;
+    if (!policies.set(api, policy) || !started) return;
     // Several APIs that change together make one push.
     programTimer ??= setImmediate(() => {
       programTimer = undefined;
-      fleet.setPolicies([...policies.values()]);
+      fleet.setPolicies([...policies.inForce().values()]);
       refreshStatusSoon();
     });
   }
 
   const mayWrite = options.mayWrite ?? (() => true);
+  const policies = createPolicies(policyBucket, mayWrite);
   const sinks = { objects: statusSink(store, mayWrite), policies: policySink(policyBucket, mayWrite), program };
 
-  async function reconcile(objects: ObjectCache, text: string): Promise<void> {
+  async function reconcile(objects: ObjectCache, dependents: Dependents, text: string): Promise<void> {
     const { kind, ...key } = parseKey(text);
     const now = clock.now();
     switch (kind) {
@@ -156,7 +149,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         return protectedApi.reconcile(
           {
             objects,
-            policies: policyBucket,
+            claims: dependents.claims,
+            previous: (api) => policies.stored(api),
             fleet: options.fleet,
             reputation: (namespace) => reputationOf(feeds, namespace),
             programming: (api) => fleet.policyProgramming(api),
@@ -202,7 +196,10 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         if (loaded) feeds.set(name, loaded);
         else feeds.delete(name);
         if (againAt !== undefined) late.queue?.addAfter(text, againAt - now);
-        if (before?.reputation.digest !== loaded?.reputation.digest) addAll('ProtectedAPI');
+        if (before?.reputation.digest !== loaded?.reputation.digest)
+          for (const api of objects.list('ProtectedAPI'))
+            if (api.metadata.namespace === key.namespace)
+              late.queue?.add(keyText({ kind: 'ProtectedAPI', ...api.metadata }));
         return;
       }
       default:
@@ -211,9 +208,11 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   }
 
   const objects = await watchObjects(store, stopping.signal, (key) => onObjectChange(key));
+  const dependents = createDependents(objects);
   late.cache = objects;
+  late.dependents = dependents;
   late.queue = createWorkQueue({
-    process: (key) => reconcile(objects, key),
+    process: (key) => reconcile(objects, dependents, key),
     onFailure: (key, error, retryMs) =>
       log.warn('reconcile failed', { key, error: error instanceof Error ? error.message : String(error), retryMs }),
     random: options.random,
@@ -224,7 +223,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   await late.queue.idle();
   if (mayWrite()) await removeForgotten();
   started = true;
-  fleet.setPolicies([...policies.values()]);
+  fleet.setPolicies([...policies.inForce().values()]);
   refreshStatusSoon();
 
   function addEverything(): void {
@@ -256,11 +255,12 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
 
   return {
     xdsPort: fleet.port,
-    policies: () => policies,
+    policies: () => policies.inForce(),
     programmed: (id) => fleet.programmed(id),
     envoys: () => fleet.envoys(),
     settled: () => late.queue?.idle() ?? Promise.resolve(),
     lead() {
+      policies.doubt();
       addEverything();
       removeForgotten().catch((error: unknown) => log.warn('old policies not removed', { error }));
     },

@@ -3,7 +3,7 @@ import { toJsonString } from '@bufbuild/protobuf';
 import { CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { describe, expect, test } from 'vitest';
 import { attachPolicies } from './attachment.ts';
-import { settleClaims } from './claims.ts';
+import { createClaims } from './claims.ts';
 import { parseContract } from './contract.ts';
 import { parseDurationMs, parseShare } from './duration.ts';
 import { compilePolicy, type PolicyInputs } from './policy.ts';
@@ -123,14 +123,18 @@ describe('claims on hosts', () => {
     const older = api('old', {}, { creationTimestamp: '2025-01-01T00:00:00Z' });
     const newer = api('new', { hosts: ['shop.example', 'new.example'] });
     const elsewhere = api('else', { pathPrefix: '/else' });
-    const claims = [newer, older, elsewhere].map((a) => ({ api: a, hosts: a.spec.hosts ?? [] }));
-    const settled = settleClaims(claims);
-    expect(settled.get('shop/old')).toEqual({ hosts: ['shop.example'], lost: [] });
-    expect(settled.get('shop/new')).toEqual({
+    const claims = createClaims();
+    const affected = [newer, older, elsewhere].map((a) => claims.set(a, a.spec.hosts ?? []));
+    expect(affected).toEqual([[], ['shop/new'], []]);
+    expect(claims.settle('shop/old')).toEqual({ hosts: ['shop.example'], lost: [] });
+    expect(claims.settle('shop/new')).toEqual({
       hosts: ['new.example'],
       lost: [{ host: 'shop.example', winner: 'shop/old' }],
     });
-    expect(settled.get('shop/else')?.lost).toEqual([]);
+    expect(claims.settle('shop/else').lost).toEqual([]);
+    expect(claims.remove('shop/old')).toEqual(['shop/new']);
+    expect(claims.settle('shop/new').lost).toEqual([]);
+    expect(claims.settle('shop/old')).toEqual({ hosts: [], lost: [] });
   });
 });
 

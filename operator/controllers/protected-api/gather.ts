@@ -1,15 +1,8 @@
-import { fromBinary } from '@bufbuild/protobuf';
 import type { BehaviorPolicy, PolicyExemption, ProtectedAPI } from '@picket/crds/gen/types.ts';
-import {
-  type CompiledPolicy,
-  CompiledPolicySchema,
-  type Reputation,
-} from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
-import { policyKey } from '@picket/proto/subjects.ts';
-import type { Bucket } from '@picket/runtime/bus/bus.ts';
+import type { CompiledPolicy, Reputation } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { StoredObject } from '@picket/runtime/objects/object-store.ts';
 import { attachPolicies } from '../../compile/attachment.ts';
-import { type LostClaim, settleClaims } from '../../compile/claims.ts';
+import type { Claims, LostClaim } from '../../compile/claims.ts';
 import type { ContractText } from '../../compile/policy.ts';
 import { nameOf } from '../../compile/precedence.ts';
 import type { ReferenceProblem } from '../../compile/problem.ts';
@@ -35,7 +28,9 @@ export interface ProtectedApiFacts {
 
 export interface ProtectedApiSources {
   objects: ObjectCache;
-  policies: Bucket;
+  claims: Pick<Claims, 'settle'>;
+  /** What the policy bucket holds of an API. */
+  previous(api: string): Promise<CompiledPolicy | undefined>;
   fleet: string;
   /** Lists in force of a namespace. */
   reputation(namespace: string): Reputation[];
@@ -51,40 +46,28 @@ export async function gather(
   const { objects } = sources;
   const api = objects.get('ProtectedAPI', key.namespace, key.name);
   if (!api) return undefined;
-  const claims = objects.list('ProtectedAPI').map((other) => ({ api: other, ...resolveHosts(other, objects) }));
-  const settled = settleClaims(claims).get(nameOf(api));
+  const settled = sources.claims.settle(nameOf(api));
   return {
     api,
     fleet: sources.fleet,
-    hosts: settled?.hosts ?? [],
-    lost: settled?.lost ?? [],
-    targetProblems: claims.find((claim) => claim.api === api)?.problems ?? [],
+    hosts: settled.hosts,
+    lost: settled.lost,
+    targetProblems: resolveHosts(api, objects).problems,
     contract: readContract(api, objects),
     behavior: attachPolicies(api, objects.list('BehaviorPolicy')).winner?.policy,
     exemptions: objects.list('PolicyExemption'),
     reputation: sources.reputation(api.metadata.namespace),
-    previous: await readPrevious(sources.policies, key),
+    previous: await sources.previous(nameOf(api)),
     programming: sources.programming(nameOf(api)),
     enforcement: sources.enforcement(nameOf(api)),
   };
 }
 
-async function readPrevious(
-  bucket: Bucket,
-  { namespace, name }: { namespace: string; name: string },
-): Promise<CompiledPolicy | undefined> {
-  const bytes = await bucket.get(policyKey({ namespace, api: name }));
-  if (!bytes) return undefined;
-  try {
-    return fromBinary(CompiledPolicySchema, bytes);
-  } catch {
-    // Unreadable: compiled anew from the objects.
-    return undefined;
-  }
-}
-
-/** Hosts of an API: those it names, else those of the routes it points to. */
-function resolveHosts(api: ProtectedAPI, objects: ObjectCache): { hosts: string[]; problems: ReferenceProblem[] } {
+/** Hosts that an API claims: those it names, else those of the routes it points to. */
+export function resolveHosts(
+  api: ProtectedAPI,
+  objects: ObjectCache,
+): { hosts: string[]; problems: ReferenceProblem[] } {
   if (api.spec.hosts) return { hosts: api.spec.hosts.map((host) => host.toLowerCase()), problems: [] };
   const hosts = new Set<string>();
   const problems: ReferenceProblem[] = [];
