@@ -721,7 +721,7 @@ export type Failure = 'Open';
 export interface BehaviorPolicyStatus {
   /** Generation of the spec that this status speaks of. */
   observedGeneration?: number;
-  /** State in conditions: Accepted, Attached, Programmed, Enforced, WithinSafety. */
+  /** State in conditions: Accepted, Attached, Programmed, Enforced, WithinSafety, Ready. */
   conditions?: Condition[];
   /** APIs that the policy is in force for. */
   attachedTargets?: number;
@@ -1017,7 +1017,7 @@ export interface ExemptApiRef {
 export interface PolicyExemptionStatus {
   /** Generation of the spec that this status speaks of. */
   observedGeneration?: number;
-  /** State in conditions: Accepted, Expired. */
+  /** State in conditions: Accepted, Expired, Ready. */
   conditions?: Condition[];
   /** Requests of exempted subjects in the last 24 hours. */
   matchesLastDay?: number;
@@ -1085,7 +1085,7 @@ export type FeedKind = 'Address' | 'ASN' | 'UserAgent' | 'TokenId';
 export interface ReputationFeedStatus {
   /** Generation of the spec that this status speaks of. */
   observedGeneration?: number;
-  /** State in conditions: Accepted, Loaded. */
+  /** State in conditions: Accepted, Loaded, Ready. */
   conditions?: Condition[];
   /** Entries in force. */
   entries?: number;
@@ -1165,7 +1165,7 @@ export type SensorTls = 'Off' | 'OpenSSL';
 export interface TrafficSensorStatus {
   /** Generation of the spec that this status speaks of. */
   observedGeneration?: number;
-  /** State in conditions: Accepted, Programmed, Observing. */
+  /** State in conditions: Accepted, Programmed, Observing, Ready. */
   conditions?: Condition[];
   /** Open feed streams. */
   streams?: number;

@@ -226,7 +226,7 @@ const spec = object(
 const status = object('BehaviorPolicyStatus', 'Where the policy applies and what it does.', {
   optional: {
     observedGeneration: observedGeneration(),
-    conditions: conditions('Accepted, Attached, Programmed, Enforced, WithinSafety'),
+    conditions: conditions('Accepted, Attached, Programmed, Enforced, WithinSafety, Ready'),
     attachedTargets: integer('APIs that the policy is in force for.', { minimum: 0 }),
     targets: list(
       'State for each API; the first 64.',

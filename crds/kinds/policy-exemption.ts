@@ -68,7 +68,7 @@ const spec = object(
 const status = object('PolicyExemptionStatus', 'What the exemption did.', {
   optional: {
     observedGeneration: observedGeneration(),
-    conditions: conditions('Accepted, Expired'),
+    conditions: conditions('Accepted, Expired, Ready'),
     matchesLastDay: count('Requests of exempted subjects in the last 24 hours.'),
     suppressed: integer('Decisions that the exemption holds back now.', { minimum: 0 }),
   },

@@ -70,7 +70,7 @@ const spec = object(
 const status = object('ReputationFeedStatus', 'What was loaded.', {
   optional: {
     observedGeneration: observedGeneration(),
-    conditions: conditions('Accepted, Loaded'),
+    conditions: conditions('Accepted, Loaded, Ready'),
     entries: count('Entries in force.'),
     skipped: count('Lines that could not be read.'),
     digest: text('SHA-256 of the content in force.', 64),

@@ -71,7 +71,7 @@ const spec = object(
 const status = object('TrafficSensorStatus', 'What arrives.', {
   optional: {
     observedGeneration: observedGeneration(),
-    conditions: conditions('Accepted, Programmed, Observing'),
+    conditions: conditions('Accepted, Programmed, Observing, Ready'),
     streams: integer('Open feed streams.', { minimum: 0 }),
     entriesPerSecond: number('Entries that arrive.', { minimum: 0 }),
     completeness: ratio('Seen requests by expected requests. Left out while unknown.'),

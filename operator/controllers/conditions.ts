@@ -31,6 +31,18 @@ export function buildConditions(
   });
 }
 
+/**
+ * `Ready` of an object whose claims all hold, else why not: what Argo CD, Flux and `kubectl wait` compute health from.
+ *
+ * @param message what holds then
+ */
+export function readyClaim(claims: readonly ConditionClaim[], message: string): ConditionClaim {
+  const failing = claims.find(({ status }) => status !== 'True');
+  return failing
+    ? { type: 'Ready', status: 'False', reason: failing.reason, message: `${failing.type}: ${failing.message}` }
+    : { type: 'Ready', status: 'True', reason: 'Ready', message };
+}
+
 /** Conditions by which an object says that it is not in force as written. */
 const telling: readonly string[] = ['Accepted', 'ResolvedRefs', 'Attached', 'Loaded'];
 

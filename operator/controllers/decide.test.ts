@@ -143,6 +143,7 @@ describe('a policy', () => {
       Attached: 'True Attached',
       Programmed: 'True Acknowledged',
       Enforced: 'True Acknowledged',
+      Ready: 'True Ready',
     });
     const full = { ...target, decisions: [standing(undefined), standing({ reason: 'Capacity', message: 'full' })] };
     expect(conditionsOf({ targets: [full] })).toMatchObject({
@@ -212,10 +213,10 @@ test('an exemption ends at its time and is looked at again then', () => {
     },
   };
   const before = decidePolicyExemption({ exemption, missingApis: [] }, now);
-  expect(states(before.status.conditions)).toEqual({ Accepted: 'True Accepted', Expired: 'False InForce' });
+  expect(states(before.status.conditions)).toMatchObject({ Accepted: 'True Accepted', Expired: 'False InForce' });
   expect(before.againAt).toBe(Date.parse('2026-02-03T05:00:00Z'));
   const after = decidePolicyExemption({ exemption, missingApis: ['gone'] }, now + 3_600_000);
-  expect(states(after.status.conditions)).toEqual({ Accepted: 'False TargetNotFound', Expired: 'True Expired' });
+  expect(states(after.status.conditions)).toMatchObject({ Accepted: 'False TargetNotFound', Expired: 'True Expired' });
 });
 
 test('a list that can no longer be read stays for its time to live', () => {
@@ -236,10 +237,52 @@ test('a list that can no longer be read stays for its time to live', () => {
   const gone = { reason: 'SourceNotFound' as const, message: 'spec.source: none' };
   const later = decideReputationFeed({ feed, content: gone, previous: first.loaded }, now + 60_000);
   expect(later.loaded).toBe(first.loaded);
-  expect(states(later.status.conditions)).toEqual({ Accepted: 'True Accepted', Loaded: 'False SourceNotFound' });
+  expect(states(later.status.conditions)).toMatchObject({ Accepted: 'True Accepted', Loaded: 'False SourceNotFound' });
   expect(later.againAt).toBe(now + 3_600_000);
   const over = decideReputationFeed({ feed, content: gone, previous: first.loaded }, now + 3_600_000);
   expect(over.loaded).toBeUndefined();
+});
+
+/** Health as Argo CD and Flux compute it from any object, by the rules of kstatus for kinds it does not know. */
+function kstatus(object: {
+  metadata: { generation: number };
+  status?: { observedGeneration?: number; conditions?: { type: string; status: string }[] };
+}): 'Current' | 'InProgress' {
+  if (object.status?.observedGeneration !== object.metadata.generation) return 'InProgress';
+  const ready = object.status.conditions?.find(({ type }) => type === 'Ready');
+  return ready === undefined || ready.status === 'True' ? 'Current' : 'InProgress';
+}
+
+test('health follows from kstatus alone: what is valid and applies is Current, what is not is InProgress', () => {
+  const exemption: PolicyExemption = {
+    apiVersion,
+    kind: 'PolicyExemption',
+    metadata,
+    spec: { subjects: [{ cidr: '192.0.2.0/24' }], reason: 'r', owner: 'o', expiresAt: '2026-02-03T05:00:00Z' },
+  };
+  const exempt = (missingApis: string[]) => ({
+    ...exemption,
+    status: decidePolicyExemption({ exemption, missingApis }, now).status,
+  });
+  expect(kstatus(exempt([]))).toBe('Current');
+  expect(kstatus(exempt(['gone']))).toBe('InProgress');
+  const observing = {
+    type: 'Observing',
+    status: 'True',
+    reason: 'Observing',
+    message: '',
+    observedGeneration: 3,
+  } as const;
+  const conditions = [{ ...observing, lastTransitionTime: new Date(now).toISOString() }];
+  const watched = (fields: Partial<ProtectedApiFacts>) => {
+    const facts = apiFacts({ api: { ...api, status: { conditions } }, ...fields });
+    return { ...api, status: decideProtectedApi(facts, now).status };
+  };
+  const revision = decideProtectedApi(apiFacts(), now).policy?.revision ?? '';
+  const programming = { revision, programmedEnvoys: 1, totalEnvoys: 1, problem: undefined };
+  expect(kstatus(watched({ programming }))).toBe('Current');
+  expect(kstatus(watched({}))).toBe('InProgress');
+  expect(kstatus({ ...watched({ programming }), metadata: { ...metadata, generation: 4 } })).toBe('InProgress');
 });
 
 test('a condition keeps the time of its transition, and equal status is not written again', () => {

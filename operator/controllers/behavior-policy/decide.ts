@@ -1,6 +1,6 @@
 import type { BehaviorPolicy, BehaviorPolicyStatus } from '@picket/crds/gen/types.ts';
 import { throttleRate } from '../../envoy/render/throttle.ts';
-import { buildConditions, type ConditionClaim } from '../conditions.ts';
+import { buildConditions, type ConditionClaim, readyClaim } from '../conditions.ts';
 import type { BehaviorPolicyFacts } from './gather.ts';
 
 /** Bound of `status.targets` in the schema. */
@@ -13,7 +13,8 @@ export function decide(facts: BehaviorPolicyFacts, now: number): BehaviorPolicyS
   const { policy, targets } = facts;
   const { generation } = policy.metadata;
   const attached = targets.filter((target) => target.exists && target.beatenBecause === undefined);
-  const claims = [acceptance(facts), attachment(targets, attached), ...acting(facts, attached)];
+  const standing = [acceptance(facts), attachment(targets, attached)];
+  const claims = [...standing, ...acting(facts, attached), readyClaim(standing, 'The policy is valid and applies')];
   return {
     observedGeneration: generation,
     conditions: buildConditions(claims, policy.status?.conditions, generation, now),

@@ -1,6 +1,6 @@
 import type { PolicyExemptionStatus } from '@picket/crds/gen/types.ts';
 import { parseCidr } from '../../envoy/render/cidr.ts';
-import { buildConditions, type ConditionClaim } from '../conditions.ts';
+import { buildConditions, type ConditionClaim, readyClaim } from '../conditions.ts';
 import type { PolicyExemptionFacts } from './gather.ts';
 
 export interface PolicyExemptionPlan {
@@ -13,8 +13,10 @@ export function decide({ exemption, missingApis }: PolicyExemptionFacts, now: nu
   const { generation } = exemption.metadata;
   const expiresAt = Date.parse(exemption.spec.expiresAt);
   const expired = expiresAt <= now;
+  const accepted = acceptance({ exemption, missingApis });
   const claims: ConditionClaim[] = [
-    acceptance({ exemption, missingApis }),
+    accepted,
+    readyClaim([accepted], 'The exemption is valid'),
     {
       type: 'Expired',
       status: expired ? 'True' : 'False',

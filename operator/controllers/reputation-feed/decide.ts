@@ -5,7 +5,7 @@ import { type Reputation, ReputationSchema } from '@picket/proto/gen/picket/poli
 import { parseDurationMs } from '../../compile/duration.ts';
 import { nameOf } from '../../compile/precedence.ts';
 import { parseReputationList, supportedFormats } from '../../compile/reputation-list.ts';
-import { buildConditions, type ConditionClaim } from '../conditions.ts';
+import { buildConditions, type ConditionClaim, readyClaim } from '../conditions.ts';
 import type { ReputationFeedFacts } from './gather.ts';
 
 /** A list in force. */
@@ -74,7 +74,12 @@ function statusOf(
   const { generation } = feed.metadata;
   return {
     observedGeneration: generation,
-    conditions: buildConditions(claims, feed.status?.conditions, generation, now),
+    conditions: buildConditions(
+      [...claims, readyClaim(claims, 'The list is in force')],
+      feed.status?.conditions,
+      generation,
+      now,
+    ),
     entries: loaded?.entries ?? 0,
     skipped: loaded?.skipped ?? 0,
     lastError: error,
