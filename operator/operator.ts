@@ -16,6 +16,7 @@ import * as reputationFeed from './controllers/reputation-feed/controller.ts';
 import type { LoadedFeed } from './controllers/reputation-feed/decide.ts';
 import * as riskVerdict from './controllers/risk-verdict/controller.ts';
 import { policySink, statusSink } from './controllers/sinks.ts';
+import * as trafficSensor from './controllers/traffic-sensor/controller.ts';
 import type { ServerTls } from './envoy/ecds/credentials.ts';
 import type { LayerLimits } from './envoy/ecds/layers.ts';
 import { type DecisionStanding, type Fleet, type FleetMetrics, type Programmed, startFleet } from './envoy/fleet.ts';
@@ -79,6 +80,9 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   let programTimer: NodeJS.Immediate | undefined;
   let standings: Standings | undefined;
   let gatheringMs = 0;
+  /** Envoys that there should be, by the sensors of the fleet, which are named like it: one for each namespace. */
+  const expectedEnvoys = new Map<string, number>();
+  let connectedBefore = 0;
 
   const fleet: Fleet = await startFleet({
     fleet: options.fleet,
@@ -92,6 +96,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     ...(options.metrics ? { metrics: options.metrics } : {}),
     ttlMs: options.ttlMs ?? defaultTtlMs,
     ja4: options.ja4 ?? false,
+    expectedEnvoys: expected,
     onChange: refreshStatusSoon,
   });
 
@@ -103,6 +108,10 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       () => {
         statusTimer = undefined;
         for (const kind of ['ProtectedAPI', 'BehaviorPolicy', 'RiskVerdict'] as const) addAll(kind);
+        // Sensors count pods, which costs a request; they speak of nothing but who is connected.
+        if (connected(fleet) === connectedBefore) return;
+        connectedBefore = connected(fleet);
+        addAll('TrafficSensor');
       },
       Math.max(statusDelayMs, gatheringMs * gatheringShare),
     );
@@ -154,7 +163,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
             fleet: options.fleet,
             reputation: (namespace) => reputationOf(feeds, namespace),
             programming: (api) => fleet.policyProgramming(api),
-            enforcement: (api) => enforcementOf(standing().byApi.get(api) ?? [], connected(fleet)),
+            enforcement: (api) => enforcementOf(standing().byApi.get(api) ?? [], totalEnvoys()),
           },
           sinks,
           key,
@@ -165,7 +174,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
           {
             objects,
             decisionsOf: (policy) => standing().byPolicy.get(policy) ?? [],
-            envoys: () => connected(fleet),
+            envoys: totalEnvoys,
           },
           sinks,
           key,
@@ -202,9 +211,28 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
               late.queue?.add(keyText({ kind: 'ProtectedAPI', ...api.metadata }));
         return;
       }
+      case 'TrafficSensor': {
+        const sources = { objects, store, fleet: options.fleet, connectedEnvoys: () => connected(fleet) };
+        const plan = await trafficSensor.reconcile(sources, sinks, key, now);
+        if (plan?.againAt !== undefined) late.queue?.addAfter(text, plan.againAt - now);
+        const before = expected();
+        if (plan?.expectedEnvoys === undefined) expectedEnvoys.delete(text);
+        else expectedEnvoys.set(text, plan.expectedEnvoys);
+        if (expected() !== before) refreshStatusSoon();
+        return;
+      }
       default:
         return;
     }
+  }
+
+  /** 0 = no sensor counts. */
+  function expected(): number {
+    return [...expectedEnvoys.values()].reduce((sum, envoys) => sum + envoys, 0);
+  }
+
+  function totalEnvoys(): number {
+    return Math.max(connected(fleet), expected());
   }
 
   const objects = await watchObjects(store, stopping.signal, (key) => onObjectChange(key));

@@ -18,7 +18,7 @@ import { holdLease, type LeaseHolder } from '@picket/runtime/objects/kubernetes/
 import { tlsOf } from '@picket/runtime/process-settings.ts';
 import { operatorChecks } from './checks.ts';
 import type { operatorSettings } from './config.ts';
-import { referencedResources } from './controllers/object-cache.ts';
+import { listedResources, referencedResources } from './controllers/object-cache.ts';
 import { reportOperator } from './metrics.ts';
 import { type Operator, startOperator } from './operator.ts';
 
@@ -46,7 +46,7 @@ export async function runOperator(
   });
   const objects = openKubernetesStore({
     api,
-    resources: { ...kindResources, ...referencedResources },
+    resources: { ...kindResources, ...referencedResources, ...listedResources },
     namespaces: settings.namespaces,
     clock,
     log,

@@ -253,6 +253,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
     forget(api) {
       statuses.delete(`ProtectedAPI/${api}`);
       written.delete(`ProtectedAPI/${api}`);
+      for (const [key, verdict] of pending) if (verdict.api === api) pending.delete(key);
+      // Nothing is judged there any more: what their objects say would stay and be wrong.
+      for (const [key, { verdict, writtenAt }] of live)
+        if (verdict.api === api) live.set(key, { verdict: { ...verdict, expiresAt: 0 }, writtenAt });
     },
     async flush() {
       if (busy) return busy;

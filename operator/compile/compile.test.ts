@@ -1,9 +1,16 @@
-import type { BehaviorPolicy, ObjectMeta, ProtectedAPI, ProtectedAPISpec } from '@picket/crds/gen/types.ts';
+import type {
+  BehaviorPolicy,
+  ObjectMeta,
+  ProtectedAPI,
+  ProtectedAPISpec,
+  TrafficSensor,
+} from '@picket/crds/gen/types.ts';
 import { toJsonString } from '@bufbuild/protobuf';
 import { CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { describe, expect, test } from 'vitest';
 import { attachPolicies } from './attachment.ts';
 import { createClaims } from './claims.ts';
+import { findUngranted } from './grants.ts';
 import { parseContract } from './contract.ts';
 import { parseDurationMs, parseShare } from './duration.ts';
 import { compilePolicy, type PolicyInputs } from './policy.ts';
@@ -135,6 +142,30 @@ describe('claims on hosts', () => {
     expect(claims.remove('shop/old')).toEqual(['shop/new']);
     expect(claims.settle('shop/new').lost).toEqual([]);
     expect(claims.settle('shop/old')).toEqual({ hosts: [], lost: [] });
+  });
+});
+
+describe('grants', () => {
+  const sensor = (spec: Partial<TrafficSensor['spec']>): TrafficSensor => ({
+    apiVersion: 'picket.dev/v1alpha1',
+    kind: 'TrafficSensor',
+    metadata: meta('edge', { namespace: 'infra' }),
+    spec: { envoy: { provider: 'XDS' }, ...spec },
+  });
+  const asked = api('payments', { hosts: ['pay.example.com'] });
+  const why = (...sensors: TrafficSensor[]) => findUngranted(asked, asked.spec.hosts ?? [], sensors);
+
+  test('without sensors everybody may; with them only whom one grants', () => {
+    expect(why()).toBeUndefined();
+    expect(why(sensor({}))).toMatch(/namespace: no TrafficSensor grants namespace shop .* infra\/edge/);
+    expect(why(sensor({ namespaces: ['shop'] }))).toBeUndefined();
+    expect(why(sensor({ namespaces: ['*'], hostnames: ['*.example.com'] }))).toBeUndefined();
+    expect(why(sensor({ namespaces: ['*'], hostnames: ['example.com', '*.example.org'] }))).toMatch(
+      /the host pay.example.com/,
+    );
+    expect(
+      why(sensor({ namespaces: ['shop'], hostnames: ['other.example'] }), sensor({ namespaces: ['*'] })),
+    ).toBeUndefined();
   });
 });
 

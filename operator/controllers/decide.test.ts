@@ -40,6 +40,7 @@ function apiFacts(fields: Partial<ProtectedApiFacts> = {}): ProtectedApiFacts {
     fleet: 'shop',
     hosts: ['pay.example'],
     lost: [],
+    ungranted: undefined,
     targetProblems: [],
     contract: undefined,
     behavior: undefined,

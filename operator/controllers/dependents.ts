@@ -2,6 +2,7 @@
 import type { BehaviorPolicy, ProtectedAPI } from '@picket/crds/gen/types.ts';
 import type { ObjectKey } from '@picket/runtime/objects/object-store.ts';
 import { type Claims, createClaims } from '../compile/claims.ts';
+import { findUngranted } from '../compile/grants.ts';
 import type { ObjectCache } from './object-cache.ts';
 import { resolveHosts } from './protected-api/gather.ts';
 
@@ -13,7 +14,7 @@ export interface Dependents {
 
 export function createDependents(objects: ObjectCache): Dependents {
   const claims = createClaims();
-  for (const api of objects.list('ProtectedAPI')) claims.set(api, resolveHosts(api, objects).hosts);
+  for (const api of objects.list('ProtectedAPI')) claim(api);
 
   const inNamespace = (kind: 'BehaviorPolicy' | 'PolicyExemption' | 'ProtectedAPI', namespace: string): ObjectKey[] =>
     objects
@@ -21,10 +22,16 @@ export function createDependents(objects: ObjectCache): Dependents {
       .filter(({ metadata }) => metadata.namespace === namespace)
       .map((object) => keyOf(kind, object));
 
+  /** Claims count where they are granted: nobody keeps a host from others that is not its to have. Returns rivals. */
+  function claim(api: ProtectedAPI): string[] {
+    const { hosts } = resolveHosts(api, objects);
+    const granted = findUngranted(api, hosts, objects.list('TrafficSensor')) === undefined;
+    return claims.set(api, granted ? hosts : []);
+  }
+
   /** The API claims what it claims now; those whose claims that touches are looked at, too. */
   function reclaim(api: ProtectedAPI): ObjectKey[] {
-    const rivals = claims.set(api, resolveHosts(api, objects).hosts);
-    return [keyOf('ProtectedAPI', api), ...rivals.map(apiKey)];
+    return [keyOf('ProtectedAPI', api), ...claim(api).map(apiKey)];
   }
 
   function ofApi(key: ObjectKey): ObjectKey[] {
@@ -68,6 +75,9 @@ export function createDependents(objects: ObjectCache): Dependents {
           return [key, ...ofApi(key)];
         case 'BehaviorPolicy':
           return [key, ...inNamespace('BehaviorPolicy', key.namespace), ...inNamespace('ProtectedAPI', key.namespace)];
+        case 'TrafficSensor':
+          // Who may claim what changes for all that it ever granted something.
+          return [key, ...objects.list('ProtectedAPI').flatMap(reclaim)];
         case 'PolicyExemption':
           return [key, ...inNamespace('ProtectedAPI', key.namespace)];
         case 'ReputationFeed':

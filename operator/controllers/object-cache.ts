@@ -9,12 +9,16 @@ export const referencedResources = {
   Gateway: { apiVersion: 'gateway.networking.k8s.io/v1', plural: 'gateways' },
   Service: { apiVersion: 'v1', plural: 'services' },
 } as const;
+
+/** Listed when asked, never watched. */
+export const listedResources = { Pod: { apiVersion: 'v1', plural: 'pods' } } as const;
 export const ownKinds = [
   'ProtectedAPI',
   'BehaviorPolicy',
   'RiskVerdict',
   'PolicyExemption',
   'ReputationFeed',
+  'TrafficSensor',
 ] as const satisfies readonly KindName[];
 
 /** Present objects of the watched kinds, by kind. */

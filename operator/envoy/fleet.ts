@@ -33,6 +33,8 @@ export interface FleetOptions {
   bus: Bus;
   clock: Clock;
   log: Logger;
+  /** Envoys that there should be; left out, those that are connected. */
+  expectedEnvoys?(): number;
   metrics?: FleetMetrics;
   listen: { host: string; port: number };
   tls?: ServerTls;
@@ -133,6 +135,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     replica: options.replica,
     clock,
     fadeMs: options.ttlMs,
+    expected: () => options.expectedEnvoys?.() ?? 0,
     onChange: () => options.onChange(),
     onWriteFailed: () => log.warn('acknowledgement not written or not read', { bucket: 'picket_acks' }),
   });

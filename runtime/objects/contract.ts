@@ -65,6 +65,16 @@ export function objectStoreContract(
       expect(await store.get({ ...key, namespace: 'other' })).toBeUndefined();
     });
 
+    it('finds objects by their labels', async () => {
+      await store.apply(verdict({}, { labels: { tier: 'gold', team: 'a' } }), 'analyzer');
+      await store.apply(verdict({}, { name: 'plain' }), 'analyzer');
+      const names = async (labels: Record<string, string>) =>
+        (await store.list('RiskVerdict', 'shop', labels)).map(({ metadata }) => metadata.name);
+      expect(await names({ tier: 'gold' })).toEqual([key.name]);
+      expect(await names({ tier: 'gold', team: 'b' })).toEqual([]);
+      expect(await names({})).toHaveLength(2);
+    });
+
     it('changes nothing when nothing changed', async () => {
       const first = await store.apply<Verdict>(verdict(), 'analyzer');
       const second = await store.apply<Verdict>(verdict(), 'analyzer');

@@ -262,7 +262,12 @@ export async function openFolderStore(options: FolderStoreOptions): Promise<Fold
   }
 
   return {
-    list: async <O extends StoredObject>(kind: string, namespace?: string) => table.list(kind, namespace) as O[],
+    list: async <O extends StoredObject>(kind: string, namespace?: string, labels: Record<string, string> = {}) =>
+      table
+        .list(kind, namespace)
+        .filter(({ metadata }) =>
+          Object.entries(labels).every(([key, value]) => metadata.labels?.[key] === value),
+        ) as O[],
     get: async <O extends StoredObject>(key: ObjectKey) => table.get(key) as O | undefined,
     async watch<O extends StoredObject>(kind: string, watcher: ObjectWatcher<O>, signal: AbortSignal) {
       table.watch(kind, watcher, AbortSignal.any([signal, closing.signal]));

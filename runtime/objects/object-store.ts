@@ -57,7 +57,12 @@ export interface ObjectEvent {
 }
 
 export interface ObjectStore {
-  list<O extends StoredObject>(kind: string, namespace?: string): Promise<O[]>;
+  /** @param labels that an object must carry */
+  list<O extends StoredObject>(
+    kind: string,
+    namespace?: string,
+    labels?: Readonly<Record<string, string>>,
+  ): Promise<O[]>;
   get<O extends StoredObject>(key: ObjectKey): Promise<O | undefined>;
   /** Present objects first (as `onApplied`), then `onSynced`, then changes in order. Kinds may be absent from the store. */
   watch<O extends StoredObject>(kind: string, watcher: ObjectWatcher<O>, signal: AbortSignal): Promise<void>;

@@ -151,7 +151,7 @@ describe.skipIf(missing)(`least privilege${missing ? ` (${missing})` : ''}`, () 
     expect(review).toMatchObject({ code: 0 });
     await answered(watched, '127.83.1.1', 200);
     // Whatever names what is not there has an event about it.
-    for (const name of ['routed', 'nobody', 'nowhere', 'pointless'])
+    for (const name of ['routed', 'nobody', 'nowhere', 'pointless', 'unserved'])
       await waitFor(`the event about ${name}`, () =>
         admin('get', 'events', '-o', 'name', '--field-selector', `involvedObject.name=${name}`) === ''
           ? undefined
@@ -160,7 +160,7 @@ describe.skipIf(missing)(`least privilege${missing ? ` (${missing})` : ''}`, () 
     stage.write('policy.yaml', policy('Observe'));
     admin('apply', '-f', join(stage.manifests, 'policy.yaml'));
     await waitFor('status of every kind', () => {
-      const statuses = ['papi/shop', 'bpol/shop', 'pex/probe', 'rep/bad'].map((name) =>
+      const statuses = ['papi/shop', 'bpol/shop', 'pex/probe', 'rep/bad', `tsen/${fleet}`].map((name) =>
         admin('get', name, '-o', 'jsonpath={.status.conditions}'),
       );
       return statuses.every((status) => status !== '') ? true : undefined;
@@ -250,10 +250,6 @@ const elsewhere: Record<Account, readonly string[]> = {
   'picket-operator': [
     // An event about a decision that an Envoy refuses.
     'get picket.dev riskverdicts',
-    // Fleets by TrafficSensor and how many of their pods are ready.
-    ...['get', 'list', 'watch'].map((verb) => `${verb} picket.dev trafficsensors`),
-    'patch picket.dev trafficsensors/status',
-    'list  pods',
   ],
   'picket-analyzer': [
     // Verdicts go some time after they have run out.
@@ -312,8 +308,13 @@ spec: { source: { configMapKeyRef: { name: bad, key: list } }, format: Netset, k
 `,
   sensor: `apiVersion: picket.dev/v1alpha1
 kind: TrafficSensor
-metadata: { name: edge, namespace: default }
+metadata: { name: ${fleet}, namespace: default }
 spec: { envoy: { provider: XDS, selector: { matchLabels: { app: envoy } } } }
+---
+apiVersion: picket.dev/v1alpha1
+kind: TrafficSensor
+metadata: { name: unserved, namespace: default }
+spec: { envoy: { provider: XDS } }
 `,
   broken: `apiVersion: picket.dev/v1alpha1
 kind: ProtectedAPI

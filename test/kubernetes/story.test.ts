@@ -21,7 +21,7 @@ const missing =
   inject('missing') || (findTool('envoy').missing ?? findTool('nats-server').missing ?? missingKubectl ?? '');
 const fleet = 'shop';
 /** Refused from the first test on. */
-const attacker = '127.81.1.1';
+let attacker = '127.81.1.1';
 
 describe.skipIf(missing !== '')(missing || 'Picket on a real API server', () => {
   let kubernetes: Kubernetes;
@@ -191,6 +191,65 @@ spec: { targetRefs: [ { group: gateway.networking.k8s.io, kind: HTTPRoute, name:
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(status?.decision?.expiresAt ?? '') - 50);
     apply(policy('Enforce'), 'policy.yaml');
     await policyInForce();
+  });
+
+  test('a sensor says how many Envoys there should be, and grants hosts that it can take back', async () => {
+    const pod = (name: string): void => {
+      const container = { name: 'envoy', image: 'envoy' };
+      const body = {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name, labels: { app: 'envoy' } },
+        spec: { containers: [container] },
+      };
+      stage.write(`${name}.pod`, JSON.stringify(body));
+      kubectl(kubernetes.kubeconfig, 'apply', '-f', join(stage.manifests, `${name}.pod`));
+      const ready = { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } };
+      kubectl(
+        kubernetes.kubeconfig,
+        'patch',
+        'pod',
+        name,
+        '--subresource',
+        'status',
+        '--type',
+        'merge',
+        '-p',
+        JSON.stringify(ready),
+      );
+    };
+    const sensor = (grant: string): string => `apiVersion: picket.dev/v1alpha1
+kind: TrafficSensor
+metadata: { name: ${fleet}, namespace: default }
+spec: { ${grant}, envoy: { provider: XDS, selector: { matchLabels: { app: envoy } } } }
+`;
+    if (!get('sa').includes('default')) kubectl(kubernetes.kubeconfig, 'create', 'sa', 'default');
+    pod('envoy-a');
+    pod('envoy-b');
+    apply(sensor('namespaces: [default]'), 'sensor.yaml');
+    await waitFor('one of two', () => (conditions('tsen', fleet)['Programmed'] === 'False Pending' ? true : undefined));
+    kubectl(kubernetes.kubeconfig, 'delete', 'pod', 'envoy-b', '--force', '--grace-period=0');
+    await waitFor(
+      'one of one',
+      () => (conditions('tsen', fleet)['Programmed'] === 'True Connected' ? true : undefined),
+      { timeoutMs: 30_000, everyMs: 500 },
+    );
+    await answered(watched, attacker, 403);
+    apply(sensor('namespaces: [elsewhere]'), 'sensor.yaml');
+    await waitFor('the grant gone', () =>
+      conditions('papi', 'shop')['Accepted'] === 'False NotGranted' ? true : undefined,
+    );
+    await answered(watched, attacker, 200);
+    await waitFor('nothing said of what nobody judges', async () =>
+      (await watched.verdicts()).length === 0 ? true : undefined,
+    );
+    kubectl(kubernetes.kubeconfig, 'delete', 'tsen', fleet);
+    await waitFor('the grant back', () =>
+      conditions('papi', 'shop')['Accepted'] === 'True Accepted' ? true : undefined,
+    );
+    await policyInForce();
+    attacker = '127.81.4.1';
+    await provoke(watched, attacker);
   });
 
   describe('whatever is killed, nobody is let through or held up, and all comes together again', () => {

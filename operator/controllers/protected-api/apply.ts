@@ -16,7 +16,8 @@ export async function apply(sinks: ProtectedApiSinks, facts: ProtectedApiFacts, 
   if (plan.policy) {
     await sinks.policies.put(policyKey(parseApiName(plan.policy.api)), toBinary(CompiledPolicySchema, plan.policy));
   }
-  if (plan.inForce) sinks.program(plan.inForce.api, plan.inForce);
+  if (plan.withdrawn) await remove(sinks, facts.api.metadata);
+  else if (plan.inForce) sinks.program(plan.inForce.api, plan.inForce);
   await writeStatus(sinks, facts.api, plan.status);
 }
 

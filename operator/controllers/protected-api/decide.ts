@@ -10,6 +10,8 @@ export interface ProtectedApiPlan {
   policy: CompiledPolicy | undefined;
   /** The policy that Envoys should know, new or kept; undefined when the API never had one. */
   inForce: CompiledPolicy | undefined;
+  /** What was in force ends: the API has lost the right to it. */
+  withdrawn: boolean;
   status: ProtectedAPIStatus;
 }
 
@@ -22,12 +24,14 @@ export function decide(facts: ProtectedApiFacts, now: number): ProtectedApiPlan 
       ? compilePolicy({ ...facts, previous: facts.previous })
       : { policy: undefined, problems: [] as ReferenceProblem[] };
   const problems = [...facts.targetProblems, ...compiled.problems];
-  const inForce = compiled.policy ?? facts.previous;
+  const withdrawn = facts.ungranted !== undefined;
+  const inForce = withdrawn ? undefined : (compiled.policy ?? facts.previous);
   const claims: ConditionClaim[] = [accepted, references(problems), programmed(facts, inForce)];
   claims.push(ready(claims, api.status?.conditions));
   return {
     policy: compiled.policy && compiled.policy.revision !== facts.previous?.revision ? compiled.policy : undefined,
     inForce,
+    withdrawn,
     status: {
       observedGeneration: api.metadata.generation,
       conditions: buildConditions(claims, api.status?.conditions, api.metadata.generation, now),
@@ -36,8 +40,9 @@ export function decide(facts: ProtectedApiFacts, now: number): ProtectedApiPlan 
   };
 }
 
-function acceptance({ api, hosts, lost }: ProtectedApiFacts): ConditionClaim {
+function acceptance({ api, hosts, lost, ungranted }: ProtectedApiFacts): ConditionClaim {
   const claim = { type: 'Accepted' as const };
+  if (ungranted !== undefined) return { ...claim, status: 'False', reason: 'NotGranted', message: ungranted };
   const [first] = lost;
   if (first) {
     const place = `${first.host}${api.spec.pathPrefix ?? ''}`;

@@ -3,6 +3,7 @@ import type { CompiledPolicy, Reputation } from '@picket/proto/gen/picket/policy
 import type { StoredObject } from '@picket/runtime/objects/object-store.ts';
 import { attachPolicies } from '../../compile/attachment.ts';
 import type { Claims, LostClaim } from '../../compile/claims.ts';
+import { findUngranted } from '../../compile/grants.ts';
 import type { ContractText } from '../../compile/policy.ts';
 import { nameOf } from '../../compile/precedence.ts';
 import type { ReferenceProblem } from '../../compile/problem.ts';
@@ -14,6 +15,8 @@ export interface ProtectedApiFacts {
   fleet: string;
   hosts: string[];
   lost: LostClaim[];
+  /** Why no sensor grants the API its hosts; undefined = it may have them. */
+  ungranted: string | undefined;
   targetProblems: ReferenceProblem[];
   contract: ContractText;
   behavior: BehaviorPolicy | undefined;
@@ -47,12 +50,14 @@ export async function gather(
   const api = objects.get('ProtectedAPI', key.namespace, key.name);
   if (!api) return undefined;
   const settled = sources.claims.settle(nameOf(api));
+  const asked = resolveHosts(api, objects);
   return {
     api,
     fleet: sources.fleet,
     hosts: settled.hosts,
     lost: settled.lost,
-    targetProblems: resolveHosts(api, objects).problems,
+    ungranted: findUngranted(api, asked.hosts, objects.list('TrafficSensor')),
+    targetProblems: asked.problems,
     contract: readContract(api, objects),
     behavior: attachPolicies(api, objects.list('BehaviorPolicy')).winner?.policy,
     exemptions: objects.list('PolicyExemption'),

@@ -53,6 +53,8 @@ export async function createEnvoyAcks(options: {
   /** "" = no other replica serves the fleet. */
   replica: string;
   clock: Clock;
+  /** Envoys that there should be, by whoever counts them; those that are connected, if more. */
+  expected(): number;
   /** How long what a vanished Envoy holds may still be in force, milliseconds. */
   fadeMs: number;
   onChange(): void;
@@ -204,7 +206,7 @@ export async function createEnvoyAcks(options: {
         error ??= ack.refusals[resource];
         if (ack.contents[resource] === hash) programmed++;
       }
-      return { programmed, total, error };
+      return { programmed, total: Math.max(total, options.expected()), error };
     },
     refused(envoy, resource, error) {
       record(envoy).errors.set(resource, error);
@@ -233,7 +235,7 @@ export async function createEnvoyAcks(options: {
         total++;
         if (idsOf(ack).has(decision)) programmed++;
       }
-      return { programmed, total };
+      return { programmed, total: Math.max(total, options.expected()) };
     },
     snapshot: () => [...[...records].map(([envoy, found]) => message(envoy, found)), ...connectedElsewhere()],
     async close() {

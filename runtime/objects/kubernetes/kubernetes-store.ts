@@ -119,13 +119,20 @@ export function openKubernetesStore(options: KubernetesStoreOptions): Kubernetes
   }
 
   return {
-    async list<O extends StoredObject>(kind: string, namespace?: string) {
+    async list<O extends StoredObject>(
+      kind: string,
+      namespace?: string,
+      labels: Readonly<Record<string, string>> = {},
+    ) {
+      const labelSelector = Object.entries(labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(',');
       const found: O[] = [];
       let next: string | undefined;
       do {
         const page = await api
           .request<{ metadata: { continue?: string }; items: Listed[] }>('GET', collection(kind, namespace), {
-            query: { limit: 500, continue: next },
+            query: { limit: 500, continue: next, labelSelector: labelSelector || undefined },
           })
           .catch((error: unknown) => {
             if (error instanceof PicketError && error.code === 'NotFound') return { metadata: {}, items: [] };
