@@ -20,7 +20,10 @@ export interface LiveOptions {
 }
 
 export interface LiveDriver {
-  /** Plays one stream to its end. Requests follow each other, as in a browser that waits for a page. */
+  /**
+   * Plays one stream to its end. Requests follow each other, as in a browser that waits for a page, and who was held up
+   * goes on from there at the same pace: nobody makes up for lost time.
+   */
   run(stream: EventStream): Promise<void>;
   /**
    * Plays one stream as a tool with many addresses does: each address waits for its answer, none for those of others, so
@@ -62,20 +65,30 @@ export function createLiveDriver(options: LiveOptions): LiveDriver {
     keepReply(event, parseJson(reply.body), setCookie);
     onReply(event, reply, sentAt);
   };
+  /** Waits until an event of a stream is due, by how late the ones before it were. */
+  const createPace = (): ((at: number) => Promise<void>) => {
+    let lateMs = 0;
+    return async (at) => {
+      await sleep(Math.max(0, at + lateMs - now()), undefined, { signal }).catch(() => undefined);
+      lateMs = Math.max(lateMs, now() - at);
+    };
+  };
   return {
     async run(stream) {
+      const due = createPace();
       for (let next = stream.next(); !next.done && !signal.aborted; next = stream.next()) {
         const event = next.value;
-        await sleep(Math.max(0, event.at - now()), undefined, { signal }).catch(() => undefined);
+        await due(event.at);
         if (signal.aborted) return;
         await send(event);
       }
     },
     async runByAddress(stream) {
       const lanes = new Map<string, Promise<void>>();
+      const due = createPace();
       for (let next = stream.next(); !next.done && !signal.aborted; next = stream.next()) {
         const event = next.value;
-        await sleep(Math.max(0, event.at - now()), undefined, { signal }).catch(() => undefined);
+        await due(event.at);
         while (lanes.size >= maxLanes && !signal.aborted) await Promise.race(lanes.values());
         if (signal.aborted) break;
         const { address } = event.client;
