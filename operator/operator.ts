@@ -109,8 +109,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         statusTimer = undefined;
         for (const kind of ['ProtectedAPI', 'BehaviorPolicy', 'RiskVerdict'] as const) addAll(kind);
         // Sensors count pods, which costs a request; they speak of nothing but who is connected.
-        if (connected(fleet) === connectedBefore) return;
-        connectedBefore = connected(fleet);
+        if (fleet.connectedEnvoys() === connectedBefore) return;
+        connectedBefore = fleet.connectedEnvoys();
         addAll('TrafficSensor');
       },
       Math.max(statusDelayMs, gatheringMs * gatheringShare),
@@ -184,10 +184,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         return riskVerdict.reconcile(
           {
             objects,
-            decisionOf: (api, verdict) =>
-              standing()
-                .byApi.get(api)
-                ?.find((d) => d.verdict === verdict),
+            decisionOf: (api, verdict) => fleet.decisionOf(api, verdict),
           },
           sinks,
           key,
@@ -212,7 +209,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         return;
       }
       case 'TrafficSensor': {
-        const sources = { objects, store, fleet: options.fleet, connectedEnvoys: () => connected(fleet) };
+        const sources = { objects, store, fleet: options.fleet, connectedEnvoys: () => fleet.connectedEnvoys() };
         const plan = await trafficSensor.reconcile(sources, sinks, key, now);
         if (plan?.againAt !== undefined) late.queue?.addAfter(text, plan.againAt - now);
         const before = expected();
@@ -232,7 +229,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   }
 
   function totalEnvoys(): number {
-    return Math.max(connected(fleet), expected());
+    return Math.max(fleet.connectedEnvoys(), expected());
   }
 
   const objects = await watchObjects(store, stopping.signal, (key) => onObjectChange(key));
@@ -327,10 +324,6 @@ function enforcementOf(decisions: readonly DecisionStanding[], totalEnvoys: numb
     programmedEnvoys: decisions.reduce((least, { programmedEnvoys }) => Math.min(least, programmedEnvoys), totalEnvoys),
     totalEnvoys,
   };
-}
-
-function connected(fleet: Fleet): number {
-  return fleet.envoys().filter((envoy) => envoy.connected).length;
 }
 
 function keyText({ kind, namespace, name }: ObjectKey): string {

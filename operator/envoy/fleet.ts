@@ -1,5 +1,4 @@
-import { create, equals } from '@bufbuild/protobuf';
-import { type Decision, DecisionSchema, type EnvoyAck } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
+import type { Decision, EnvoyAck } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { Bus } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
@@ -7,11 +6,12 @@ import type { Logger } from '@picket/runtime/log.ts';
 import type { ServerTls } from './ecds/credentials.ts';
 import { type DecisionSet, watchDecisions } from './ecds/decision-set.ts';
 import { createEnvoyAcks, type EnvoyAcks } from './ecds/envoy-acks.ts';
-import { admit, createLayers, defaultLimits, type LayerLimits, pushGapMs } from './ecds/layers.ts';
+import { defaultLimits, type LayerChanges, type LayerLimits, pushGapMs } from './ecds/layers.ts';
+import { createPlacement, type PlacementChanges } from './ecds/placement.ts';
 import { createPublisher, type Publisher } from './ecds/publisher.ts';
 import { describeRefusal } from './ecds/refusal.ts';
 import { type EcdsServer, startEcdsServer } from './ecds/server.ts';
-import { renderLayer, whyUnprogrammable } from './render/decisions.ts';
+import { renderLayer } from './render/decisions.ts';
 import { renderIdentify } from './render/identify.ts';
 import { type LayerName, layerNames } from '@picket/proto/enforcement-metadata.ts';
 import { type ResourceName, resourceNames } from './render/names.ts';
@@ -96,14 +96,17 @@ export interface Fleet {
   setPolicies(policies: readonly CompiledPolicy[]): void;
   programmed(decision: string): Programmed;
   decisions(): DecisionStanding[];
+  /** The decision in force that follows from a verdict of an API, "<namespace>/<name>". */
+  decisionOf(api: string, verdict: string): DecisionStanding | undefined;
   policyProgramming(api: string): PolicyProgramming;
   envoys(): EnvoyAck[];
+  /** How many are connected. */
+  connectedEnvoys(): number;
   close(): Promise<void>;
 }
 
+const nothing: ReadonlySet<string> = new Set();
 const mergeEveryMs = 60_000;
-/** The next planning starts after so many times what the last one took. */
-const planningShare = 4;
 const defaultRefusalGraceMs = 30_000;
 /** What a timer can count up to. */
 const maxTimerMs = 2 ** 31 - 1;
@@ -113,18 +116,13 @@ const defaultAnswerPatienceMs = 30_000;
 /** Starts serving: the port is open at once, answers begin when the decisions were loaded and policies set. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const { clock, log, metrics } = options;
-  const limits = options.limits ?? defaultLimits;
-  const layers = createLayers(limits);
+  const placement = createPlacement({ limits: options.limits ?? defaultLimits, ja4: options.ja4 });
+  const { layers } = placement;
   let policies: readonly CompiledPolicy[] | undefined;
   let apis = new Map<string, CompiledPolicy>();
-  const planned: { at: number; tookMs: number; timer: NodeJS.Timeout | undefined } = {
-    at: Number.NEGATIVE_INFINITY,
-    tookMs: 0,
-    timer: undefined,
-  };
-  const problems = new Map<string, Programmed['problem']>();
   const programmedAt = new Map<string, number>();
-  const placed = new Map<string, Decision>();
+  /** Decisions with a place that not every Envoy has held yet. */
+  const awaited = new Set<string>();
   let ending: NodeJS.Timeout | undefined;
   // Both call back before they are there to be asked.
   const late: { server?: EcdsServer; decisions?: DecisionSet } = {};
@@ -145,6 +143,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       name,
       createPublisher({
         clock,
+        wanted: () => (isLayer(name) ? layers.in(name) : nothing),
         render: (ids) => render(name, ids),
         publish() {
           metrics?.pushed(name);
@@ -164,56 +163,13 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     return renderLayer(name, decisions, apis, clock.now());
   }
 
-  /** Planning takes a share of the time and no more: with a hundred thousand decisions those of a moment are one change. */
-  function replanSoon(): void {
-    const waitMs = planned.at + planned.tookMs * planningShare - clock.elapsed();
-    if (waitMs <= 0) replan();
-    else planned.timer ??= setTimeout(replan, waitMs).unref();
-  }
-
-  /** Decisions or policies changed: places every decision and pushes the layers that changed. */
-  function replan(): void {
-    clearTimeout(planned.timer);
-    planned.timer = undefined;
-    if (!policies || !late.decisions) return;
-    const started = clock.elapsed();
-    placeAll(late.decisions);
-    planned.at = clock.elapsed();
-    planned.tookMs = planned.at - started;
-  }
-
-  function placeAll(known: DecisionSet): void {
-    const inForce = known.inForce();
-    const possible: Decision[] = [];
-    problems.clear();
-    for (const decision of inForce.values()) {
-      const problem = whyUnprogrammable(decision, apis) ?? (options.ja4 ? undefined : whyNotByJa4(decision));
-      if (problem) problems.set(decision.id, problem);
-      else possible.push(decision);
-    }
-    const { admitted, overflow } = admit(possible, limits);
-    for (const { id } of overflow) {
-      problems.set(id, { reason: 'Capacity', message: 'the filters are full and higher scores come first' });
-    }
-    for (const id of programmedAt.keys()) if (!inForce.has(id)) programmedAt.delete(id);
-    wantLayers(layers.update(admitted, replacedIn(admitted)));
+  /** Decisions or policies changed: pushes the layers that changed with them. */
+  function follow({ layers, entered, left }: PlacementChanges): void {
+    for (const id of [...entered, ...left]) programmedAt.delete(id);
+    for (const id of entered) awaited.add(id);
+    for (const id of left) awaited.delete(id);
+    pushLayers(layers);
     options.onChange();
-  }
-
-  /** Decisions that ask something else of Envoy than they did under the same id before. */
-  function replacedIn(admitted: readonly Decision[]): Set<string> {
-    const replaced = new Set<string>();
-    const before = new Map(placed);
-    placed.clear();
-    for (const decision of admitted) {
-      const earlier = before.get(decision.id);
-      placed.set(decision.id, decision);
-      // Unchanged entries are the same objects, so the comparison is for the few that were written again.
-      if (earlier === undefined || earlier === decision || asksTheSame(earlier, decision)) continue;
-      replaced.add(decision.id);
-      programmedAt.delete(decision.id);
-    }
-    return replaced;
   }
 
   /** An exemption that ends leaves its layers then: one without other pushes would keep it for as long as it stands. */
@@ -233,19 +189,17 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     ending.unref();
   }
 
-  function wantLayers(changes: Map<LayerName, { grew: boolean }>): void {
-    for (const [layer, { grew }] of changes) {
-      const ids = new Set(layers.in(layer));
-      publishers.get(layer)?.want(ids, pushGapMs(layer, grew, ids.size));
-    }
+  function pushLayers(changes: LayerChanges): void {
+    for (const [layer, { grew }] of changes) publishers.get(layer)?.want(pushGapMs(layer, grew, layers.in(layer).size));
   }
 
   function noteProgrammed(): void {
-    if (!late.decisions) return;
-    for (const id of late.decisions.inForce().keys()) {
-      if (programmedAt.has(id)) continue;
-      const { programmed, total } = acks.holders(id);
-      if (total > 0 && programmed === total) programmedAt.set(id, clock.now());
+    const { total, holdersOf } = acks.holding();
+    if (total === 0) return;
+    for (const id of awaited) {
+      if (holdersOf(id) < total) continue;
+      programmedAt.set(id, clock.now());
+      awaited.delete(id);
     }
   }
 
@@ -277,7 +231,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       if (isLayer(name) && ids) {
         acks.accepted(envoy, name, ids);
         noteProgrammed();
-        wantLayers(layers.settled(name, acks.heldByAll(name)));
+        pushLayers(layers.settled(name, acks.heldByAll(name)));
       } else acks.cleared(envoy, name);
       publisher?.accepted(hash);
     },
@@ -298,13 +252,16 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     bus: options.bus,
     fleet: options.fleet,
     clock,
-    onChange: replanSoon,
+    onChange(ids) {
+      // Before there are policies nothing has a place; then everything is looked at.
+      if (policies && late.decisions) follow(placement.change(ids, late.decisions.inForce()));
+    },
     onMalformed(key, reason) {
       metrics?.malformedDecision();
       log.error('decision dropped', { key, reason });
     },
   });
-  const merge = setInterval(() => wantLayers(layers.mergeCold()), mergeEveryMs);
+  const merge = setInterval(() => pushLayers(layers.mergeCold()), mergeEveryMs);
   merge.unref();
 
   return {
@@ -313,18 +270,26 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       const first = policies === undefined;
       policies = next;
       apis = new Map(next.map((policy) => [policy.apiUid, policy]));
-      replan();
-      if (first) for (const layer of layerNames) publishers.get(layer)?.want(new Set(layers.in(layer)), 0);
+      follow(placement.setApis(apis, late.decisions?.inForce() ?? new Map()));
+      if (first) for (const layer of layerNames) publishers.get(layer)?.want(0);
       else for (const layer of layerNames) publishers.get(layer)?.refresh();
-      publishers.get('picket.identify')?.want(new Set(), 0);
+      publishers.get('picket.identify')?.want(0);
       watchExemptionEnds();
     },
-    programmed: standing,
-    decisions: () =>
-      [...(late.decisions?.inForce().values() ?? [])].map(({ id, api, verdict, policy }) => ({
-        ...{ id, api, verdict, policy },
-        ...standing(id),
-      })),
+    programmed: (id) => {
+      const decision = late.decisions?.inForce().get(id);
+      if (decision) return createStanding()(decision);
+      const problem = { reason: 'NotInForce' as const, message: 'no such decision is in force' };
+      return { programmedEnvoys: 0, totalEnvoys: acks.connectedEnvoys(), programmedAtMs: undefined, problem };
+    },
+    decisions() {
+      const standing = createStanding();
+      return Array.from(late.decisions?.inForce().values() ?? [], standing);
+    },
+    decisionOf(api, verdict) {
+      const decision = late.decisions?.ofVerdict(api, verdict);
+      return decision && createStanding()(decision);
+    },
     policyProgramming(api) {
       const current = publishers.get('picket.identify')?.current();
       const { programmed, total, error } = acks.contentHolders('picket.identify', current?.hash ?? '');
@@ -345,9 +310,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       };
     },
     envoys: () => acks.snapshot(),
+    connectedEnvoys: () => acks.connectedEnvoys(),
     async close() {
       clearInterval(merge);
-      clearTimeout(planned.timer);
       clearTimeout(ending);
       await late.decisions?.close();
       for (const publisher of publishers.values()) publisher.close();
@@ -356,44 +321,36 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     },
   };
 
-  function standing(decision: string): Programmed {
-    const { programmed, total } = acks.holders(decision);
-    return {
-      programmedEnvoys: programmed,
-      totalEnvoys: total,
-      programmedAtMs: programmedAt.get(decision),
-      problem: problemOf(decision, programmed, total),
+  /** What is true of all decisions is asked once: there may be a hundred thousand. */
+  function createStanding(): (decision: Decision) => DecisionStanding {
+    const { total, holdersOf } = acks.holding();
+    const refusals = [...publishers.values()].map((publisher) => publisher.refusedDecisions());
+    const nowhere = { reason: 'NoEnvoys', message: `no Envoy of fleet ${options.fleet} is connected` } as const;
+    function problemOf(id: string, holders: number): Programmed['problem'] {
+      const unplaced = placement.problemOf(id);
+      if (unplaced) return unplaced;
+      for (const refused of refusals) {
+        const message = refused.get(id);
+        if (message !== undefined) return { reason: 'RefusedByEnvoy', message };
+      }
+      if (total === 0) return nowhere;
+      if (holders === total) return undefined;
+      return { reason: 'Pending', message: `${holders} of ${total} Envoys acknowledged the decision` };
+    }
+    return ({ id, api, verdict, policy }) => {
+      const holders = holdersOf(id);
+      return {
+        id,
+        api,
+        verdict,
+        policy,
+        programmedEnvoys: holders,
+        totalEnvoys: total,
+        programmedAtMs: programmedAt.get(id),
+        problem: problemOf(id, holders),
+      };
     };
   }
-
-  function problemOf(decision: string, programmed: number, total: number): Programmed['problem'] {
-    if (!late.decisions?.inForce().has(decision)) {
-      return { reason: 'NotInForce', message: 'no such decision is in force' };
-    }
-    const known = problems.get(decision);
-    if (known) return known;
-    for (const publisher of publishers.values()) {
-      const refusal = publisher.refusedDecisions().get(decision);
-      if (refusal !== undefined) return { reason: 'RefusedByEnvoy', message: refusal };
-    }
-    if (total === 0) return { reason: 'NoEnvoys', message: `no Envoy of fleet ${options.fleet} is connected` };
-    if (programmed < total) {
-      return { reason: 'Pending', message: `${programmed} of ${total} Envoys acknowledged the decision` };
-    }
-    return undefined;
-  }
-}
-
-/** Without the state that Envoy would compare, such a decision would be in force and meet nobody. */
-function whyNotByJa4({ match }: Decision): Programmed['problem'] {
-  if (!match.some(({ predicate }) => predicate.case === 'ja4')) return undefined;
-  return { reason: 'BadMatch', message: 'it names a JA4 fingerprint: start with --ja4 where all listeners compute it' };
-}
-
-function asksTheSame(a: Decision, b: Decision): boolean {
-  const pick = ({ apiUid, kind, pseudonym, action, mode, level, throttleRequestsPerMinute, match }: Decision) =>
-    create(DecisionSchema, { apiUid, kind, pseudonym, action, mode, level, throttleRequestsPerMinute, match });
-  return equals(DecisionSchema, pick(a), pick(b));
 }
 
 function isLayer(name: ResourceName): name is LayerName {

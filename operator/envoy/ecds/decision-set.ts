@@ -3,11 +3,14 @@ import { type Decision, DecisionSchema } from '@picket/proto/gen/picket/decision
 import { Bucket } from '@picket/proto/subjects.ts';
 import type { Bus } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
+import { createHeap, type HeapNode } from './heap.ts';
 
 /** Decisions in force for one fleet: what the bucket holds, less what expired. */
 export interface DecisionSet {
   /** By decision id. */
   inForce(): ReadonlyMap<string, Decision>;
+  /** The one that follows from a verdict of an API; both "<namespace>/<name>" and name. */
+  ofVerdict(api: string, verdict: string): Decision | undefined;
   close(): Promise<void>;
 }
 
@@ -15,25 +18,32 @@ export interface DecisionSetOptions {
   bus: Bus;
   fleet: string;
   clock: Clock;
-  /** After the first complete load and after every change. */
-  onChange(): void;
+  /** After the first complete load and after every change; `ids` of those that came, changed or went. */
+  onChange(ids: ReadonlySet<string>): void;
   /** An entry that is no decision; `reason` names no value. */
   onMalformed(key: string, reason: string): void;
 }
 
 /** No timer waits longer: Node's take 32 bits, and a stepped clock is noticed. */
 const maxTimerMs = 30_000;
-/** Decisions that are looked through, at most, for each millisecond of time: some percent of a core. */
-const endsPerMs = 100;
+/** Decisions that end within this time go together. */
+const endTogetherMs = 10;
+
+interface Entry {
+  decision: Decision;
+  /** Among those that are still to end. */
+  end: HeapNode<Decision>;
+}
 
 /** Watches the bucket; resolves once everything present was read. */
 export async function watchDecisions(options: DecisionSetOptions): Promise<DecisionSet> {
   const { clock } = options;
-  const byKey = new Map<string, Decision>();
+  const byKey = new Map<string, Entry>();
   const inForce = new Map<string, Decision>();
+  const byVerdict = new Map<string, Decision>();
   const sharedIds = new Set<string>();
-  /** When the first of those in force ends, Unix ms. */
-  let nextEnd = Number.POSITIVE_INFINITY;
+  const ends = createHeap<Decision>((a, b) => a.expiresAtMs < b.expiresAtMs);
+  let changed = new Set<string>();
   let synced = false;
   let timer: NodeJS.Timeout | undefined;
   let soon: NodeJS.Immediate | undefined;
@@ -49,49 +59,57 @@ export async function watchDecisions(options: DecisionSetOptions): Promise<Decis
   function change(): void {
     if (!synced) return;
     watchNextEnd();
-    options.onChange();
+    const ids = changed;
+    changed = new Set();
+    options.onChange(ids);
   }
 
   function drop(key: string): boolean {
     const before = byKey.get(key);
     if (!before) return false;
     byKey.delete(key);
-    if (inForce.get(before.id) === before) inForce.delete(before.id);
-    // Two keys with one id is nobody's intent; what stands under the other one still counts.
-    if (sharedIds.has(before.id))
-      for (const other of byKey.values())
-        if (other.id === before.id && Number(other.expiresAtMs) > clock.now()) inForce.set(other.id, other);
+    ends.remove(before.end);
+    withdraw(before.decision);
     return true;
+  }
+
+  function withdraw(decision: Decision): void {
+    const { id } = decision;
+    if (inForce.get(id) !== decision) return;
+    inForce.delete(id);
+    if (byVerdict.get(verdictKey(decision)) === decision) byVerdict.delete(verdictKey(decision));
+    changed.add(id);
+    // Two keys with one id is nobody's intent; what stands under the other one still counts.
+    if (sharedIds.has(id))
+      for (const { decision: other } of byKey.values())
+        if (other !== decision && other.id === id && Number(other.expiresAtMs) > clock.now()) inForce.set(id, other);
   }
 
   function take(key: string, decision: Decision): void {
     drop(key);
-    byKey.set(key, decision);
-    const expiresAt = Number(decision.expiresAtMs);
-    if (expiresAt <= clock.now()) return;
+    if (Number(decision.expiresAtMs) <= clock.now()) return;
+    byKey.set(key, { decision, end: ends.add(decision) });
     if (inForce.has(decision.id)) sharedIds.add(decision.id);
     inForce.set(decision.id, decision);
-    nextEnd = Math.min(nextEnd, expiresAt);
+    byVerdict.set(verdictKey(decision), decision);
+    changed.add(decision.id);
   }
 
-  /** What has ended goes; of very many those that end within a moment go together. */
   function end(): void {
     const now = clock.now();
-    nextEnd = Number.POSITIVE_INFINITY;
-    let ended = false;
-    for (const [id, decision] of inForce) {
-      const expiresAt = Number(decision.expiresAtMs);
-      if (expiresAt > now) nextEnd = Math.min(nextEnd, expiresAt);
-      else ended = inForce.delete(id);
+    for (let next = ends.top(); next && Number(next.value.expiresAtMs) <= now; next = ends.top()) {
+      ends.remove(next);
+      withdraw(next.value);
     }
-    if (ended) change();
+    if (changed.size > 0) change();
     else watchNextEnd();
   }
 
   function watchNextEnd(): void {
     clearTimeout(timer);
-    if (nextEnd === Number.POSITIVE_INFINITY) return;
-    const waitMs = Math.max(1, nextEnd - clock.now(), inForce.size / endsPerMs);
+    const next = ends.top();
+    if (!next) return;
+    const waitMs = Math.max(endTogetherMs, Number(next.value.expiresAtMs) - clock.now());
     timer = setTimeout(end, Math.min(maxTimerMs, waitMs));
     timer.unref();
   }
@@ -125,12 +143,17 @@ export async function watchDecisions(options: DecisionSetOptions): Promise<Decis
   await loaded;
   return {
     inForce: () => inForce,
+    ofVerdict: (api, verdict) => byVerdict.get(verdictKey({ api, verdict })),
     async close() {
       clearTimeout(timer);
       if (soon) clearImmediate(soon);
       await subscription.stop();
     },
   };
+}
+
+function verdictKey({ api, verdict }: Pick<Decision, 'api' | 'verdict'>): string {
+  return `${api} ${verdict}`;
 }
 
 function decode(value: Uint8Array): Decision | string {

@@ -23,8 +23,10 @@ export interface EnvoyAcks {
   cleared(envoy: string, resource: string): void;
   /** Decisions of a layer that every Envoy connected to this replica holds. */
   heldByAll(layer: LayerName): ReadonlySet<string>;
-  /** Connected Envoys that hold the decision, and how many are connected. */
-  holders(decision: string): { programmed: number; total: number };
+  /** How many Envoys there are or should be, and how many hold a decision, as it is now. */
+  holding(): { total: number; holdersOf(decision: string): number };
+  /** How many Envoys are connected, to whichever replica. */
+  connectedEnvoys(): number;
   snapshot(): EnvoyAck[];
   close(): Promise<void>;
 }
@@ -38,7 +40,8 @@ interface EnvoyRecord {
   forget?: NodeJS.Timeout;
 }
 
-/** Decisions told to other replicas, hot layers first: what the bus takes in one message. */
+const nothing: ReadonlySet<string> = new Set();
+/** Decisions told to other replicas, hot layers first: what the bus takes in one message. Alone there is nobody to tell. */
 const maxTold = 30_000;
 const tellingOrder = [...layerNames].sort((a, b) => Number(b.endsWith('.hot')) - Number(a.endsWith('.hot')));
 /** Acknowledgements of several layers within this time are one write. */
@@ -66,6 +69,7 @@ export async function createEnvoyAcks(options: {
   const elsewhere = new Map<string, EnvoyAck>();
   const dirty = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
+  const told = options.replica === '' ? 0 : maxTold;
 
   function record(envoy: string): EnvoyRecord {
     let found = records.get(envoy);
@@ -92,7 +96,7 @@ export async function createEnvoyAcks(options: {
     const found = records.get(envoy);
     const key = ackKey({ fleet: options.fleet, envoy });
     const done = found
-      ? bucket.put(key, toBinary(EnvoyAckSchema, message(envoy, found, maxTold)), { ttlMs: entryTtlMs })
+      ? bucket.put(key, toBinary(EnvoyAckSchema, message(envoy, found, told)), { ttlMs: entryTtlMs })
       : bucket.delete(key);
     done.catch(options.onWriteFailed);
   }
@@ -216,26 +220,31 @@ export async function createEnvoyAcks(options: {
       if (record(envoy).errors.delete(resource)) touch(envoy);
     },
     heldByAll(layer) {
-      let held: Set<string> | undefined;
+      let held: ReadonlySet<string> | undefined;
       for (const { connected, layers } of records.values()) {
         if (!connected) continue;
-        const ids = layers.get(layer);
-        held = new Set(held ? [...held].filter((id) => ids?.has(id)) : ids);
+        const ids = layers.get(layer) ?? nothing;
+        held = held ? new Set([...held].filter((id) => ids.has(id))) : ids;
       }
-      return held ?? new Set();
+      return held ?? nothing;
     },
-    holders(decision) {
-      let [programmed, total] = [0, 0];
-      for (const { connected, layers } of records.values()) {
-        if (!connected) continue;
-        total++;
-        if (layerNames.some((layer) => layers.get(layer)?.has(decision))) programmed++;
-      }
-      for (const ack of connectedElsewhere()) {
-        total++;
-        if (idsOf(ack).has(decision)) programmed++;
-      }
-      return { programmed, total: Math.max(total, options.expected()) };
+    holding() {
+      const held: ReadonlySet<string>[][] = connectedElsewhere().map((ack) => [idsOf(ack)]);
+      for (const { connected, layers } of records.values())
+        if (connected) held.push([...layers.values()].filter((ids) => ids.size > 0));
+      return {
+        total: Math.max(held.length, options.expected()),
+        holdersOf(decision) {
+          let holders = 0;
+          for (const layers of held) if (layers.some((ids) => ids.has(decision))) holders++;
+          return holders;
+        },
+      };
+    },
+    connectedEnvoys() {
+      let count = connectedElsewhere().length;
+      for (const { connected } of records.values()) if (connected) count++;
+      return count;
     },
     snapshot: () => [...[...records].map(([envoy, found]) => message(envoy, found)), ...connectedElsewhere()],
     async close() {

@@ -1,14 +1,10 @@
 import type { Decision } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import { matchOfDecision } from '../render/decision-match.ts';
-import type { LayerName } from '@picket/proto/enforcement-metadata.ts';
+import { type LayerName, layerNames } from '@picket/proto/enforcement-metadata.ts';
+import type { AdmissionLimits } from './admission.ts';
 
-/** What one fleet's Envoys can hold; beyond it the lowest scores stay out. */
-export interface LayerLimits {
-  /** Identity values and conjunctions together. */
-  maxKeys: number;
-  /** Conjunctions, which are tried one after the other. */
-  maxConjunctions: number;
-  maxPrefixes: number;
+/** What one fleet's Envoys can hold, and how much of it in which layer. */
+export interface LayerLimits extends AdmissionLimits {
   /** Keys that a push of the hot layer may carry. */
   maxHotKeys: number;
   /** Above this the oldest keys of the warm layer go to the cold one. */
@@ -23,62 +19,20 @@ export const defaultLimits: LayerLimits = {
   maxWarmKeys: 2_000,
 };
 
-/** Which decisions find a place, by score. Times and order of arrival play no part, so every replica agrees. */
-export function admit(
-  decisions: Iterable<Decision>,
-  limits: LayerLimits,
-): { admitted: Decision[]; overflow: Decision[] } {
-  const all = [...decisions];
-  if (fitTogether(all, limits)) return { admitted: all, overflow: [] };
-  const ranked = all.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1));
-  const admitted: Decision[] = [];
-  const overflow: Decision[] = [];
-  let [keys, conjunctions, prefixes] = [0, 0, 0];
-  for (const decision of ranked) {
-    const match = matchOfDecision(decision);
-    const needs = match.by === 'address' ? match.cidrs.length : 1;
-    const fits =
-      match.by === 'address'
-        ? prefixes + needs <= limits.maxPrefixes
-        : keys < limits.maxKeys && (match.by !== 'traits' || conjunctions < limits.maxConjunctions);
-    if (!fits) {
-      overflow.push(decision);
-      continue;
-    }
-    admitted.push(decision);
-    if (match.by === 'address') prefixes += needs;
-    else keys++;
-    if (match.by === 'traits') conjunctions++;
-  }
-  return { admitted, overflow };
-}
-
-/** Then there is nothing to choose, and nothing to rank: with a hundred thousand that takes a moment. */
-function fitTogether(decisions: readonly Decision[], limits: LayerLimits): boolean {
-  let [keys, conjunctions, prefixes] = [0, 0, 0];
-  for (const decision of decisions) {
-    const match = matchOfDecision(decision);
-    if (match.by === 'address') prefixes += match.cidrs.length;
-    else keys++;
-    if (match.by === 'traits') conjunctions++;
-  }
-  return keys <= limits.maxKeys && conjunctions <= limits.maxConjunctions && prefixes <= limits.maxPrefixes;
-}
+/** Layers whose content changed, and whether any of them gained. */
+export type LayerChanges = Map<LayerName, { grew: boolean }>;
 
 /**
  * Which layer holds which decision. New ones enter the hot layer, which is small and therefore fast; when it fills up
  * the oldest move on. A moving decision stands in both layers until Envoy acknowledged the new place.
  */
 export interface Layers {
-  /**
-   * Takes the decisions in force; returns the layers whose content changed and whether any of them gained. A decision
-   * in `replaced` says something new under its old id: it enters as a new one.
-   */
-  update(decisions: readonly Decision[], replaced?: ReadonlySet<string>): Map<LayerName, { grew: boolean }>;
+  /** Takes decisions out and others in; one that says something new under its old id does both. */
+  change(leaving: Iterable<string>, entering: Iterable<Decision>): LayerChanges;
   /** Envoys acknowledged this content of a layer. */
-  settled(layer: LayerName, ids: ReadonlySet<string>): Map<LayerName, { grew: boolean }>;
+  settled(layer: LayerName, ids: ReadonlySet<string>): LayerChanges;
   /** Moves the oldest of the warm layer on when it is too full; called at most once a minute. */
-  mergeCold(): Map<LayerName, { grew: boolean }>;
+  mergeCold(): LayerChanges;
   in(layer: LayerName): ReadonlySet<string>;
 }
 
@@ -106,50 +60,56 @@ export function createLayers(limits: LayerLimits): Layers {
   /** Decisions on their way, by id: from where and to where. */
   const moving = new Map<string, { from: LayerName; to: LayerName }>();
 
-  /** The oldest of a layer, until `room` are left, enter the next one. */
-  function drain(from: keyof typeof after, room: number): Map<LayerName, { grew: boolean }> {
+  /**
+   * Beyond `most` the oldest of a layer enter the next one. A quarter more than must: the next one is larger, and its
+   * pushes should be few.
+   */
+  function drain(from: keyof typeof after, most: number): LayerChanges {
     const to = after[from];
-    const count = staying(from) - room;
+    const staying = countStaying(from);
+    if (staying <= most) return new Map();
+    const oldest: string[] = [];
     // Insertion order is age.
-    const oldest = [...content[from]].filter((id) => !moving.has(id)).slice(0, Math.max(0, count));
+    for (const id of content[from]) {
+      if (staying - oldest.length <= most * 0.75) break;
+      if (!moving.has(id)) oldest.push(id);
+    }
     for (const id of oldest) {
       content[to].add(id);
       moving.set(id, { from, to });
     }
-    return oldest.length > 0 ? new Map([[to, { grew: true }]]) : new Map();
+    return new Map([[to, { grew: true }]]);
   }
 
-  function staying(layer: LayerName): number {
+  function countStaying(layer: LayerName): number {
     let leaving = 0;
     for (const { from } of moving.values()) if (from === layer) leaving++;
     return content[layer].size - leaving;
   }
 
   return {
-    update(decisions, replaced) {
-      const changes = new Map<LayerName, { grew: boolean }>();
-      const present = new Set(decisions.map((d) => d.id));
-      for (const [layer, ids] of Object.entries(content) as [LayerName, Set<string>][]) {
-        for (const id of ids) {
-          if (present.has(id) && !replaced?.has(id)) continue;
-          ids.delete(id);
-          moving.delete(id);
-          changes.set(layer, { grew: changes.get(layer)?.grew ?? false });
-        }
+    change(leaving, entering) {
+      const changes: LayerChanges = new Map();
+      const note = (layer: LayerName, grew: boolean): void => {
+        changes.set(layer, { grew: grew || changes.get(layer)?.grew === true });
+      };
+      for (const id of leaving) {
+        moving.delete(id);
+        for (const layer of layerNames) if (content[layer].delete(id)) note(layer, false);
       }
-      for (const decision of decisions) {
-        if (Object.values(content).some((ids) => ids.has(decision.id))) continue;
+      for (const decision of entering) {
+        if (layerNames.some((layer) => content[layer].has(decision.id))) continue;
         const hot = matchOfDecision(decision).by === 'address' ? 'picket.address.hot' : 'picket.decide.hot';
         const layer = content[hot].size < roomIn[hot] ? hot : after[hot];
         content[layer].add(decision.id);
-        changes.set(layer, { grew: true });
+        note(layer, true);
       }
       for (const hot of ['picket.address.hot', 'picket.decide.hot'] as const)
-        for (const [layer, change] of drain(hot, roomIn[hot] / 2)) changes.set(layer, change);
+        for (const layer of drain(hot, roomIn[hot] / 2).keys()) note(layer, true);
       return changes;
     },
     settled(layer, ids) {
-      const changes = new Map<LayerName, { grew: boolean }>();
+      const changes: LayerChanges = new Map();
       for (const [id, { from, to }] of moving) {
         if (to !== layer || !ids.has(id)) continue;
         moving.delete(id);

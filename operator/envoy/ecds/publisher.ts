@@ -5,8 +5,8 @@ import { type EcdsResource, encodeResource, formatVersion } from './resource.ts'
 
 /** One resource of a fleet: what it should hold, what is served, and what Envoys made of it. */
 export interface Publisher {
-  /** Decisions that the resource should hold from now on. `gapMs`: least time since the last push. */
-  want(ids: ReadonlySet<string>, gapMs: number): void;
+  /** What the resource should hold changed. `gapMs`: least time since the last push. */
+  want(gapMs: number): void;
   /** Renders again with the same decisions, for example because an API moved. */
   refresh(): void;
   /** Another replica served a newer revision: what we serve next must be newer still. */
@@ -22,6 +22,8 @@ export interface Publisher {
 }
 
 export interface PublisherOptions {
+  /** Decisions that the resource should hold now. */
+  wanted(): ReadonlySet<string>;
   /** Renders the resource with these decisions. */
   render(ids: ReadonlySet<string>): RenderedResource;
   /** Sends the current version to every stream. */
@@ -33,8 +35,9 @@ export interface PublisherOptions {
   clock: Clock;
 }
 
-/** Versions whose content is remembered, so that late acknowledgements can be read. */
+/** Versions whose content is remembered, so that late acknowledgements can be read, and how many ids they hold in all. */
 const maxVersions = 64;
+const maxRememberedIds = 400_000;
 /** Refused contents remembered; far more than a bisection of a full layer makes. */
 const maxRefused = 1_024;
 /** A bisection does not wait longer for an Envoy that does not answer. */
@@ -44,7 +47,7 @@ const catchUpMs = 2_000;
 
 export function createPublisher(options: PublisherOptions): Publisher {
   const { clock } = options;
-  let wanted: ReadonlySet<string> | undefined;
+  let asked = false;
   let served: EcdsResource | undefined;
   let good: ReadonlySet<string> = new Set();
   let bisection: Bisection | undefined;
@@ -63,9 +66,12 @@ export function createPublisher(options: PublisherOptions): Publisher {
     if (refusedHashes.has(encoded.hash)) return false;
     contents.delete(encoded.hash);
     contents.set(encoded.hash, ids);
-    for (const oldest of contents.keys()) {
-      if (contents.size <= maxVersions) break;
+    let remembered = 0;
+    for (const { size } of contents.values()) remembered += size;
+    for (const [oldest, { size }] of contents) {
+      if (contents.size <= 2 || (contents.size <= maxVersions && remembered <= maxRememberedIds)) break;
       contents.delete(oldest);
+      remembered -= size;
     }
     // An empty resource costs Envoy nothing, so the first decision after it need not wait.
     if (ids.size > 0) pushedAt = clock.elapsed();
@@ -81,7 +87,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   function serveWanted(): void {
     clearTimeout(timer?.handle);
     timer = undefined;
-    if (!wanted) return;
+    if (!asked) return;
+    const wanted = options.wanted();
     for (const id of refusedIds.keys()) if (!wanted.has(id)) refusedIds.delete(id);
     serve(new Set([...wanted].filter((id) => !refusedIds.has(id))));
   }
@@ -102,7 +109,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       patience = setTimeout(() => judge(true), maxAnswerMs);
       patience.unref();
       // What was lifted meanwhile stays out of every trial.
-      if (!serve(new Set([...trial].filter((id) => wanted?.has(id))))) judge(false);
+      if (!serve(new Set([...trial].filter((id) => options.wanted().has(id))))) judge(false);
       return;
     }
     good = bisection.good;
@@ -119,8 +126,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   return {
-    want(ids, gapMs) {
-      wanted = ids;
+    want(gapMs) {
+      asked = true;
       // A running bisection ends with what is wanted then.
       if (bisection) return;
       const waitMs = pushedAt + gapMs - clock.elapsed();
