@@ -6,6 +6,8 @@
  * the position of each field in 32-bit words. 64-bit hashes take two words (low, high); 0 means absent.
  */
 
+import { shapeHeaders } from '@picket/proto/access-log.ts';
+
 /** Words per record. */
 export const STRIDE = 64;
 
@@ -125,26 +127,6 @@ export const Signal = {
   exploitPath: 1 << 9,
   userEnumeration: 1 << 10,
 } as const;
-
-/** Names behind the bits of `F.headerShape`, low 16 bits present, high 16 bits reported on. */
-export const shapeHeaders = [
-  'accept',
-  'accept-language',
-  'accept-encoding',
-  'referer',
-  'origin',
-  'cookie',
-  'x-requested-with',
-  'sec-fetch-site',
-  'sec-ch-ua',
-  'content-type',
-  'authorization',
-  'x-forwarded-for',
-  'cache-control',
-  'dnt',
-  'upgrade-insecure-requests',
-  'te',
-] as const;
 
 /**
  * What an access log stream of Envoy reports on: Picket's own configuration logs all of these, and Envoy does not say

@@ -6,7 +6,7 @@ import { type CompiledPolicy, FlowType, PrincipalKind } from '@picket/proto/gen/
 import { PredicateSchema, type Predicate } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
 import { create } from '@bufbuild/protobuf';
 import type { MatchKey } from '../identify/match-key.ts';
-import { shapeHeaders } from '../observation.ts';
+import { shapeHeaders } from '@picket/proto/access-log.ts';
 import type { CampaignTrait } from '../verdict.ts';
 
 /** What the border knows of the values behind pseudonyms; see `identify/match-key.ts`. */

@@ -1,6 +1,6 @@
 /** Which request headers came: a trait that a campaign's tool shares and a person's browser does not choose. */
 import type { AccessRecord } from '../ingest/access-record.ts';
-import { shapeHeaders } from '../observation.ts';
+import { shapeHeaders } from '@picket/proto/access-log.ts';
 
 const bits = new Map<string, number>(shapeHeaders.map((name, i) => [name, 1 << i]));
 const refererBit = bits.get('referer') as number;

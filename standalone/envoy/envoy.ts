@@ -1,7 +1,7 @@
 /** `picket envoy`: configuration for an Envoy that Picket should watch and steer. */
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { shapeHeaders } from '@picket/analyzer/observation.ts';
+import { shapeHeaders } from '@picket/proto/access-log.ts';
 import { renderBootstrap } from '@picket/operator/envoy/render/bootstrap.ts';
 import type { ClientTls } from '@picket/operator/envoy/render/clusters.ts';
 import { ingressStatPrefix, maxFlowBodyBytes } from '@picket/operator/envoy/render/listener.ts';

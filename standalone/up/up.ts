@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import type { Analyzer } from '@picket/analyzer/analyzer.ts';
-import { shapeHeaders } from '@picket/analyzer/observation.ts';
+import { shapeHeaders } from '@picket/proto/access-log.ts';
 import { openDataFolder } from '@picket/analyzer/service/data-folder.ts';
 import { startingView } from '@picket/analyzer/service/metrics.ts';
 import { type AnalyzerService, startService } from '@picket/analyzer/service/service.ts';

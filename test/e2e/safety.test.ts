@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { credentials, makeGenericClientConstructor, type ServiceError } from '@grpc/grpc-js';
-import { shapeHeaders } from '@picket/analyzer/observation.ts';
+import { shapeHeaders } from '@picket/proto/access-log.ts';
 import { FLOW_METADATA_NAMESPACE } from '@picket/proto/flow-metadata.ts';
 import { RequestMethod } from '@picket/proto/gen/envoy/config/core/v3/base_pb.js';
 import {

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { shapeHeaders } from '@picket/analyzer/observation.ts';
+import { shapeHeaders } from '@picket/proto/access-log.ts';
 import type { RiskVerdict } from '@picket/crds/gen/types.ts';
 import { createHttpClient } from '../support/http-client.ts';
 import { type Picket, type PicketOptions, startPicket } from '../support/picket.ts';

@@ -1,6 +1,7 @@
 /** Observations written straight into a batch, for tests of what lies behind `identify/`. */
 import { FlowType } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
-import { F, Flag, type ObservationBatch, Outcome, shapeHeaders } from '@picket/analyzer/observation.ts';
+import { F, Flag, type ObservationBatch, Outcome } from '@picket/analyzer/observation.ts';
+import { shapeHeaders } from '@picket/proto/access-log.ts';
 import { apiIdOf } from '@picket/analyzer/operations/template.ts';
 import { fold } from '@picket/analyzer/profile/hash.ts';
 
