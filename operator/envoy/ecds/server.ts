@@ -4,6 +4,7 @@ import type {
   DeltaDiscoveryResponse,
 } from '@picket/proto/gen/envoy/service/discovery/v3/discovery_pb.js';
 import { extensionConfigDiscoveryService } from '@picket/proto/services/discovery.ts';
+import { fleetMetadata } from '../render/names.ts';
 import { type ServerTls, serverCredentials } from './credentials.ts';
 import type { EcdsResource } from './resource.ts';
 import { createEcdsStream, type EcdsStream } from './stream.ts';
@@ -15,7 +16,7 @@ export interface EcdsServerOptions {
   /** 0 for a free one. */
   port: number;
   tls?: ServerTls;
-  /** Only Envoys whose node names this cluster are served. */
+  /** Only Envoys that say this name are served, in the metadata of the stream or else as the cluster of their node. */
   fleet: string;
   /** Lifetime of a pushed filter without heartbeat, milliseconds. */
   ttlMs: number;
@@ -129,8 +130,10 @@ export async function startEcdsServer(options: EcdsServerOptions): Promise<EcdsS
   function whyRefused(call: Call, request: DeltaDiscoveryRequest, open: number): string | undefined {
     if (open >= maxStreams) return 'too many streams';
     if (!request.node?.id) return 'node.id: an Envoy needs a name';
-    if (request.node.cluster !== options.fleet) {
-      return `node.cluster is "${request.node.cluster}": this fleet is "${options.fleet}"`;
+    const said = call.metadata.get(fleetMetadata)[0]?.toString();
+    const fleet = said ?? request.node.cluster;
+    if (fleet !== options.fleet) {
+      return `${said === undefined ? 'node.cluster' : fleetMetadata} is "${fleet}": this fleet is "${options.fleet}"`;
     }
     const allowed = options.tls?.allowedNames;
     if (!allowed) return undefined;

@@ -3,6 +3,7 @@ import { accessLogOptions, loggedHeaders, renderAccessLog } from './access-log.t
 import { type Endpoint, socketAddress } from './clusters.ts';
 import { renderFlowFilter } from './flow-facts.ts';
 import type { Json } from './matcher.ts';
+import { connectionManagerFilter, routerFilter, typeUrls } from './names.ts';
 import { renderPushedFilter } from './picket-filters.ts';
 import { renderRoutes } from './routes.ts';
 import { renderTag } from './tag.ts';
@@ -53,7 +54,7 @@ export function renderListener(policies: readonly CompiledPolicy[], options: Lis
       {
         filters: [
           {
-            name: 'envoy.filters.network.http_connection_manager',
+            name: connectionManagerFilter,
             typedConfig: renderConnectionManager(policies, options),
           },
         ],
@@ -68,7 +69,7 @@ function renderConnectionManager(policies: readonly CompiledPolicy[], options: L
     ? { rds: { routeConfigName: 'picket', configSource: fileSource(options.routesFile) } }
     : { routeConfig: renderRoutes(policies, options.upstreamCluster) };
   return {
-    '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
+    '@type': typeUrls.connectionManager,
     statPrefix: ingressStatPrefix,
     useRemoteAddress: true,
     xffNumTrustedHops: options.trustedHops,
@@ -91,20 +92,31 @@ function renderConnectionManager(policies: readonly CompiledPolicy[], options: L
 /** The order on the wire: addresses before authentication, identities after it, then what acts on their classes. */
 export function renderHttpFilters(jwt?: JwtProvider): Json[] {
   return [
-    renderPushedFilter('picket.address.hot'),
-    renderPushedFilter('picket.address'),
+    ...filtersBeforeAuthentication(),
     ...(jwt ? [jwtAuthn(jwt)] : []),
-    renderFlowFilter(),
-    renderPushedFilter('picket.identify'),
-    renderPushedFilter('picket.decide.hot'),
-    renderPushedFilter('picket.decide.warm'),
-    renderPushedFilter('picket.decide.cold'),
-    renderLimiter(),
-    renderTag(),
+    ...filtersAfterAuthentication(),
     {
-      name: 'envoy.filters.http.router',
+      name: routerFilter,
       typedConfig: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' },
     },
+  ];
+}
+
+/** @param fleet told to the operator by Envoys whose node names no fleet, because others configure them */
+export function filtersBeforeAuthentication(fleet?: string): Json[] {
+  return [renderPushedFilter('picket.address.hot', fleet), renderPushedFilter('picket.address', fleet)];
+}
+
+/** @param fleet as above */
+export function filtersAfterAuthentication(fleet?: string): Json[] {
+  return [
+    renderFlowFilter(),
+    renderPushedFilter('picket.identify', fleet),
+    renderPushedFilter('picket.decide.hot', fleet),
+    renderPushedFilter('picket.decide.warm', fleet),
+    renderPushedFilter('picket.decide.cold', fleet),
+    renderLimiter(),
+    renderTag(),
   ];
 }
 

@@ -32,9 +32,17 @@ export const riskHeader = 'x-picket-risk';
 export const xdsCluster = 'picket-xds';
 export const alsCluster = 'picket-als';
 
+/** Request metadata of ECDS streams by which an Envoy says its fleet when its node does not. */
+export const fleetMetadata = 'picket-fleet';
+
+/** Envoy's own names, by which others' configuration is found. */
+export const connectionManagerFilter = 'envoy.filters.network.http_connection_manager';
+export const routerFilter = 'envoy.filters.http.router';
+
 /** Types by the name that `@type` takes. */
 const prefix = 'type.googleapis.com/';
 export const typeUrls = {
+  connectionManager: `${prefix}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
   typedExtensionConfig: `${prefix}envoy.config.core.v3.TypedExtensionConfig`,
   rbac: `${prefix}envoy.extensions.filters.http.rbac.v3.RBAC`,
   action: `${prefix}envoy.config.rbac.v3.Action`,

@@ -4,7 +4,7 @@ import { type ClientTls, type Endpoint, renderPicketCluster } from './clusters.t
 import { flowRoutes } from './flow-facts.ts';
 import { renderHttpFilters, tlsInspector } from './listener.ts';
 import type { Json } from './matcher.ts';
-import { alsCluster, xdsCluster } from './names.ts';
+import { alsCluster, routerFilter, xdsCluster } from './names.ts';
 import { toYaml } from './yaml.ts';
 
 export interface SnippetOptions {
@@ -22,7 +22,7 @@ export interface SnippetOptions {
 
 /** YAML to paste into one's own bootstrap, part by part, with what to watch out for. */
 export function renderSnippet(policies: readonly CompiledPolicy[], options: SnippetOptions): string {
-  const filters = renderHttpFilters().filter((filter) => filter['name'] !== 'envoy.filters.http.router');
+  const filters = renderHttpFilters().filter((filter) => filter['name'] !== routerFilter);
   const headers = loggedHeaders(policies, options.shapeHeaders);
   const parts: [string, Json][] = [
     [

@@ -6,7 +6,8 @@ export function toYaml(value: Json): string {
   return stringify(snakeCase(value), { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
-function snakeCase(value: unknown): unknown {
+/** Fields as the protobuf files name them, where others merge ours into their own. */
+export function snakeCase(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeCase);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [snakeName(key), snakeCase(inner)]));
