@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools tools-kubernetes npm-packages need-node need-python demo demo-seeds check test test-fast clean
+.PHONY: help setup tools tools-kubernetes tools-providers npm-packages need-node need-python demo demo-seeds check test test-fast clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ $(TOOLS_STAMP): | need-python
 
 tools-kubernetes: npm-packages ## Build etcd, Kubernetes and Helm from their Go modules, once per version (Go 1.26)
 	@node test/kubernetes/tools/build.ts
+
+tools-providers: npm-packages ## Build Envoy Gateway from its Go module, once per version (Go 1.26)
+	@node test/kubernetes/tools/build.ts providers
 
 need-node:
 	@export PATH="$(MACHINE_PATH)"; command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 \

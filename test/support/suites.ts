@@ -5,7 +5,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { buildKubernetesTools } from '../kubernetes/tools/build.ts';
+import { buildTools } from '../kubernetes/tools/build.ts';
 import { check } from './check.ts';
 import { readReport } from './reports.ts';
 import { runCommand, type StepResult, stepTable } from './steps.ts';
@@ -48,7 +48,7 @@ async function buildInBackground(): Promise<void> {
     () => stop.abort(),
     () => undefined,
   );
-  await buildKubernetesTools(say, stop.signal).catch((error: Error) =>
+  await buildTools('kubernetes', say, stop.signal).catch((error: Error) =>
     say(stop.signal.aborted ? `not built within ${buildBudgetMs / 60_000} min: its tests are skipped` : error.message),
   );
   timer.abort();

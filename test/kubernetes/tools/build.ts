@@ -1,6 +1,7 @@
 /**
  * `make tools-kubernetes`: the programs of a Kubernetes, built from their Go modules because no registry here carries
- * their binaries. Each is built once per version into a folder that outlives the checkout, and linked into `.tools/bin`.
+ * their binaries; `make tools-providers`: the control planes of others that Picket wires Envoys through. Each is built
+ * once per version into a folder that outlives the checkout, and linked into `.tools/bin`.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
@@ -11,19 +12,30 @@ import { repositoryRoot } from '../../support/tools.ts';
 
 /** A Go module beside this file, and the programs that come from it; those of one stage are built by one `go build`. */
 interface Stage {
-  module: 'etcd' | 'kubernetes' | 'helm';
+  module: 'etcd' | 'kubernetes' | 'helm' | 'envoy-gateway';
   /** Go module whose version the programs have. */
   source: string;
   packages: Record<string, string>;
 }
 
 /** What everything needs comes first; later stages find most of it compiled. */
-const stages: readonly Stage[] = [
+const kubernetesStages: readonly Stage[] = [
   { module: 'etcd', source: 'go.etcd.io/etcd/server/v3', packages: { etcd: 'go.etcd.io/etcd/server/v3' } },
   kubernetes('kube-apiserver'),
   { module: 'helm', source: 'helm.sh/helm/v4', packages: { helm: 'helm.sh/helm/v4/cmd/helm' } },
   kubernetes('kube-controller-manager', 'kubectl', 'kube-scheduler', 'kubelet'),
 ];
+
+const providerStages: readonly Stage[] = [
+  {
+    module: 'envoy-gateway',
+    source: 'github.com/envoyproxy/gateway',
+    packages: { 'envoy-gateway': 'github.com/envoyproxy/gateway/cmd/envoy-gateway' },
+  },
+];
+
+/** What is built together. */
+const stagesOf = { kubernetes: kubernetesStages, providers: providerStages } as const;
 
 function kubernetes(...names: string[]): Stage {
   const packages = Object.fromEntries(names.map((name) => [name, `k8s.io/kubernetes/cmd/${name}`]));
@@ -44,9 +56,13 @@ function cacheFolder(): string {
  * @param onProgress gets one line per build
  * @throws Error that says what to install or what the compiler said
  */
-export async function buildKubernetesTools(onProgress: (line: string) => void, signal?: AbortSignal): Promise<void> {
+export async function buildTools(
+  what: keyof typeof stagesOf,
+  onProgress: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<void> {
   mkdirSync(cacheFolder(), { recursive: true });
-  for (const stage of stages) {
+  for (const stage of stagesOf[what]) {
     const version = versionOf(stage);
     const cached = (name: string): string => join(cacheFolder(), `${name}-${version}`);
     const missing = Object.keys(stage.packages).filter((name) => !existsSync(cached(name)));
@@ -129,7 +145,8 @@ function link(name: string, target: string): void {
 
 if (isMain(import.meta.url)) {
   try {
-    await buildKubernetesTools((line) => process.stdout.write(`${line}\n`));
+    const what = process.argv[2] === 'providers' ? 'providers' : 'kubernetes';
+    await buildTools(what, (line) => process.stdout.write(`${line}\n`));
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;
