@@ -155,6 +155,17 @@ export const values: Group = group('Values of the chart `picket`.', {
       [443, 6443],
     ),
   }),
+  providers: group('Control planes that configure Envoys, to which a TrafficSensor may give objects.', {
+    envoyGateway: group('Envoy Gateway.', {
+      enabled: flag('Let the operator write EnvoyProxies and EnvoyPatchPolicies.', false),
+    }),
+    istio: group('Istio.', { enabled: flag('Let the operator write EnvoyFilters.', false) }),
+    tlsSecret: text(
+      'Secret with the certificate of the Envoys (`tls.crt`, `tls.key`, `ca.crt`), which lies in the namespace of their pods.',
+      'picket-envoy-tls',
+      { pattern: dnsLabel.pattern },
+    ),
+  }),
   rbac: group('Rights.', {
     create: flag('Make roles and bindings for operator and analyzer.', true),
     aggregate: flag('Add rights on Picket’s kinds to the roles `view`, `edit` and `admin` of the cluster.', true),

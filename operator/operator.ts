@@ -1,5 +1,6 @@
 import type { CompiledPolicy, Reputation } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { EnvoyAck } from '@picket/proto/gen/picket/decision/v1/decision_pb.js';
+import { shapeHeaders } from '@picket/proto/access-log.ts';
 import { Bucket, policyKey } from '@picket/proto/subjects.ts';
 import type { Bus } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
@@ -15,10 +16,12 @@ import { createWorkQueue, type WorkQueue } from './controllers/queue.ts';
 import * as reputationFeed from './controllers/reputation-feed/controller.ts';
 import type { LoadedFeed } from './controllers/reputation-feed/decide.ts';
 import * as riskVerdict from './controllers/risk-verdict/controller.ts';
-import { policySink, statusSink } from './controllers/sinks.ts';
+import { objectSink, policySink, statusSink } from './controllers/sinks.ts';
 import * as trafficSensor from './controllers/traffic-sensor/controller.ts';
+import type { ProviderSettings } from './controllers/traffic-sensor/providers/provider.ts';
 import type { ServerTls } from './envoy/ecds/credentials.ts';
 import type { LayerLimits } from './envoy/ecds/layers.ts';
+import { loggedHeaders } from './envoy/render/access-log.ts';
 import { type DecisionStanding, type Fleet, type FleetMetrics, type Programmed, startFleet } from './envoy/fleet.ts';
 
 export interface OperatorOptions {
@@ -41,6 +44,8 @@ export interface OperatorOptions {
   metrics?: FleetMetrics;
   /** Name of this replica among those that serve the fleet; "" = it is alone. */
   replica?: string;
+  /** Control planes that are given objects for their Envoys; none unless told. */
+  providers?: ProviderSettings | undefined;
   /** Whether this replica may write now: all of them compile and serve, one writes. Always, unless told. */
   mayWrite?(): boolean;
 }
@@ -148,7 +153,12 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
 
   const mayWrite = options.mayWrite ?? (() => true);
   const policies = createPolicies(policyBucket, mayWrite);
-  const sinks = { objects: statusSink(store, mayWrite), policies: policySink(policyBucket, mayWrite), program };
+  const sinks = {
+    objects: statusSink(store, mayWrite),
+    policies: policySink(policyBucket, mayWrite),
+    providerObjects: objectSink(store, mayWrite),
+    program,
+  };
 
   async function reconcile(objects: ObjectCache, dependents: Dependents, text: string): Promise<void> {
     const { kind, ...key } = parseKey(text);
@@ -209,7 +219,13 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         return;
       }
       case 'TrafficSensor': {
-        const sources = { objects, store, fleet: options.fleet, connectedEnvoys: () => fleet.connectedEnvoys() };
+        // Its Envoys log what the policies in force ask for, so these come first.
+        if (!started) return;
+        const sources = {
+          ...{ objects, store, fleet: options.fleet, providers: options.providers },
+          connectedEnvoys: () => fleet.connectedEnvoys(),
+          headers: () => sortedHeaders([...policies.inForce().values()]),
+        };
         const plan = await trafficSensor.reconcile(sources, sinks, key, now);
         if (plan?.againAt !== undefined) late.queue?.addAfter(text, plan.againAt - now);
         const before = expected();
@@ -249,6 +265,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   if (mayWrite()) await removeForgotten();
   started = true;
   fleet.setPolicies([...policies.inForce().values()]);
+  addAll('TrafficSensor');
   refreshStatusSoon();
 
   function addEverything(): void {
@@ -324,6 +341,12 @@ function enforcementOf(decisions: readonly DecisionStanding[], totalEnvoys: numb
     programmedEnvoys: decisions.reduce((least, { programmedEnvoys }) => Math.min(least, programmedEnvoys), totalEnvoys),
     totalEnvoys,
   };
+}
+
+/** In an order that does not depend on the order in which policies came: a change is a change of Envoys' listeners. */
+function sortedHeaders(policies: readonly CompiledPolicy[]) {
+  const { request, response } = loggedHeaders(policies, shapeHeaders);
+  return { request: request.sort(), response: response.sort() };
 }
 
 function keyText({ kind, namespace, name }: ObjectKey): string {

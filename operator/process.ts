@@ -17,8 +17,8 @@ import { openKubernetesStore } from '@picket/runtime/objects/kubernetes/kubernet
 import { holdLease, type LeaseHolder } from '@picket/runtime/objects/kubernetes/lease.ts';
 import { tlsOf } from '@picket/runtime/process-settings.ts';
 import { operatorChecks } from './checks.ts';
-import type { operatorSettings } from './config.ts';
-import { listedResources, referencedResources } from './controllers/object-cache.ts';
+import { type operatorSettings, providersOf } from './config.ts';
+import { listedResources, providerResources, referencedResources } from './controllers/object-cache.ts';
 import { reportOperator } from './metrics.ts';
 import { type Operator, startOperator } from './operator.ts';
 
@@ -46,7 +46,10 @@ export async function runOperator(
   });
   const objects = openKubernetesStore({
     api,
-    resources: { ...kindResources, ...referencedResources, ...listedResources },
+    resources: Object.assign(
+      { ...kindResources, ...referencedResources, ...listedResources },
+      ...settings.providers.map((provider) => providerResources[provider]),
+    ),
     namespaces: settings.namespaces,
     clock,
     log,
@@ -92,6 +95,7 @@ export async function runOperator(
     replica: identity,
     metrics: fleetMetrics,
     ja4: settings.ja4,
+    providers: providersOf(settings),
     // A certificate of another fleet gets none of this one's filters.
     ...(tls ? { tls: { ...tls, allowedNames: [settings.fleet] } } : {}),
     mayWrite: () => running.lease?.isLeader() ?? false,

@@ -1115,6 +1115,8 @@ export interface TrafficSensorSpec {
 export interface SensorEnvoy {
   /** Who configures them. */
   provider: EnvoyProvider;
+  /** Gateways of this namespace whose Envoys these are: for EnvoyGateway, and for Istio instead of a selector. */
+  gateways?: string[];
   /** Pods of the fleet. */
   selector?: EnvoySelector;
   /** What they send. */

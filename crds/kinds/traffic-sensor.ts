@@ -30,29 +30,51 @@ const spec = object(
         minItems: 1,
         maxItems: 256,
       }),
-      envoy: object('SensorEnvoy', 'Envoys that are configured together: a fleet.', {
-        optional: {
-          provider: enumeration('EnvoyProvider', 'Who configures them.', ['XDS', 'Istio', 'EnvoyGateway'], 'XDS'),
-          selector: object('EnvoySelector', 'Pods of the fleet.', {
-            required: { matchLabels: matchLabels('Labels that a pod must carry.') },
-          }),
-          feeds: object('EnvoyFeeds', 'What they send.', {
-            optional: {
-              accessLog: boolean('Send access log entries.', { default: true }),
-              bodyMirror: object('BodyMirror', 'Send bodies by ext_proc in observability mode.', {
-                optional: {
-                  maxBodyBytes,
-                  contentTypes: set('Content types whose bodies are sent.', text('A content type.', 128), {
-                    maxItems: 16,
-                    default: ['application/json'],
-                  }),
-                  sample: percent('Share of requests.', '100%'),
-                },
-              }),
-            },
-          }),
+      envoy: object(
+        'SensorEnvoy',
+        'Envoys that are configured together: a fleet.',
+        {
+          optional: {
+            provider: enumeration('EnvoyProvider', 'Who configures them.', ['XDS', 'Istio', 'EnvoyGateway'], 'XDS'),
+            gateways: set(
+              'Gateways of this namespace whose Envoys these are: for EnvoyGateway, and for Istio instead of a selector.',
+              dnsLabel('Name of a Gateway.'),
+              { minItems: 1, maxItems: 16 },
+            ),
+            selector: object('EnvoySelector', 'Pods of the fleet.', {
+              required: { matchLabels: matchLabels('Labels that a pod must carry.') },
+            }),
+            feeds: object('EnvoyFeeds', 'What they send.', {
+              optional: {
+                accessLog: boolean('Send access log entries.', { default: true }),
+                bodyMirror: object('BodyMirror', 'Send bodies by ext_proc in observability mode.', {
+                  optional: {
+                    maxBodyBytes,
+                    contentTypes: set('Content types whose bodies are sent.', text('A content type.', 128), {
+                      maxItems: 16,
+                      default: ['application/json'],
+                    }),
+                    sample: percent('Share of requests.', '100%'),
+                  },
+                }),
+              },
+            }),
+          },
         },
-      }),
+        {
+          rules: [
+            {
+              rule: "self.provider != 'EnvoyGateway' || has(self.gateways)",
+              message: 'EnvoyGateway needs gateways: the Gateways of this namespace whose Envoys these are',
+            },
+            {
+              rule: "self.provider != 'Istio' || has(self.gateways) != has(self.selector)",
+              message:
+                'Istio needs gateways or selector, one of them: without, every Envoy of the namespace would be changed',
+            },
+          ],
+        },
+      ),
       nodes: object('SensorNodes', 'Nodes whose kernel is watched.', {
         optional: {
           namespaces: set('Namespaces whose pods are watched.', dnsLabel('Name of a namespace.'), { maxItems: 256 }),

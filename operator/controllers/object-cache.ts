@@ -12,6 +12,18 @@ export const referencedResources = {
 
 /** Listed when asked, never watched. */
 export const listedResources = { Pod: { apiVersion: 'v1', plural: 'pods' } } as const;
+
+/** Objects of the control planes that configure Envoys; each is written only where its provider is switched on. */
+export const providerResources = {
+  Istio: { EnvoyFilter: { apiVersion: 'networking.istio.io/v1alpha3', plural: 'envoyfilters' } },
+  EnvoyGateway: {
+    EnvoyProxy: { apiVersion: 'gateway.envoyproxy.io/v1alpha1', plural: 'envoyproxies' },
+    EnvoyPatchPolicy: { apiVersion: 'gateway.envoyproxy.io/v1alpha1', plural: 'envoypatchpolicies' },
+    EnvoyExtensionPolicy: { apiVersion: 'gateway.envoyproxy.io/v1alpha1', plural: 'envoyextensionpolicies' },
+  },
+} as const;
+export type ProviderKey = keyof typeof providerResources;
+
 export const ownKinds = [
   'ProtectedAPI',
   'BehaviorPolicy',

@@ -3,9 +3,18 @@
  * write, for the right may be lost in the middle of a reconcile.
  */
 import type { Bucket } from '@picket/runtime/bus/bus.ts';
-import type { ObjectStore } from '@picket/runtime/objects/object-store.ts';
+import type { ApplyObject, ObjectKey, ObjectStore } from '@picket/runtime/objects/object-store.ts';
+
+/** Fields that other writers own stay theirs: everything here goes under this name. */
+export const fieldManager = 'picket-operator';
 
 export type StatusSink = Pick<ObjectStore, 'applyStatus' | 'record'>;
+
+/** Objects of other control planes. */
+export interface ObjectSink {
+  apply(object: ApplyObject): Promise<void>;
+  delete(key: ObjectKey): Promise<void>;
+}
 
 export type PolicySink = Pick<Bucket, 'put' | 'delete'>;
 
@@ -13,6 +22,15 @@ export function statusSink(objects: ObjectStore, mayWrite: () => boolean): Statu
   return {
     applyStatus: async (...status) => (mayWrite() ? objects.applyStatus(...status) : undefined),
     record: async (event) => (mayWrite() ? objects.record(event) : undefined),
+  };
+}
+
+export function objectSink(objects: ObjectStore, mayWrite: () => boolean): ObjectSink {
+  return {
+    async apply(object) {
+      if (mayWrite()) await objects.apply(object, fieldManager);
+    },
+    delete: async (key) => (mayWrite() ? objects.delete(key) : undefined),
   };
 }
 

@@ -1,9 +1,6 @@
 import type { Condition, ObjectMeta } from '@picket/crds/gen/types.ts';
 import { newTroubles, saysAlready } from './conditions.ts';
-import type { StatusSink } from './sinks.ts';
-
-/** Fields that other writers own stay theirs: everything here goes under this name. */
-export const fieldManager = 'picket-operator';
+import { fieldManager, type StatusSink } from './sinks.ts';
 
 export interface StatusWriter {
   objects: StatusSink;

@@ -10,7 +10,7 @@ import { findTool } from '../support/tools.ts';
 
 const { missing } = findTool('helm');
 const testdata = new URL('testdata/charts/', import.meta.url);
-const cases = ['default', 'external', 'monitored'];
+const cases = ['default', 'external', 'monitored', 'providers'];
 
 const valuesOf = (name: string): string => new URL(`${name}.values.yaml`, testdata).pathname;
 

@@ -13,7 +13,9 @@ const goTools = [
   'kubelet',
 ] as const;
 
-export type ToolName = 'envoy' | 'nats-server' | (typeof goTools)[number];
+const providerTools = ['envoy-gateway'] as const;
+
+export type ToolName = 'envoy' | 'nats-server' | (typeof goTools)[number] | (typeof providerTools)[number];
 
 export const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -29,6 +31,7 @@ export function findTool(name: ToolName): Found {
 }
 
 function targetOf(name: ToolName): string {
+  if (providerTools.some((tool) => tool === name)) return 'tools-providers';
   return goTools.some((tool) => tool === name) ? 'tools-kubernetes' : 'tools';
 }
 

@@ -79,3 +79,11 @@ tls://{{ include "picket.fullname" . }}-nats.{{ .Release.Namespace }}.svc:4222
 {{- .default -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Control planes that are given objects, separated by commas. */}}
+{{- define "picket.providers" -}}
+{{- $on := list -}}
+{{- if .Values.providers.envoyGateway.enabled -}}{{- $on = append $on "EnvoyGateway" -}}{{- end -}}
+{{- if .Values.providers.istio.enabled -}}{{- $on = append $on "Istio" -}}{{- end -}}
+{{- join "," $on -}}
+{{- end -}}

@@ -1,26 +1,36 @@
 import type { EnvoyProvider, TrafficSensor, TrafficSensorStatus } from '@picket/crds/gen/types.ts';
+import type { ApplyObject, ObjectKey } from '@picket/runtime/objects/object-store.ts';
 import { buildConditions, type ConditionClaim, readyClaim } from '../conditions.ts';
 import type { TrafficSensorFacts } from './gather.ts';
+import { notProgrammed } from './providers/provider.ts';
 import { providers } from './providers/providers.ts';
 
 export interface TrafficSensorPlan {
   status: TrafficSensorStatus;
+  /** Objects for the control plane that configures the Envoys. */
+  objects: ApplyObject[];
+  /** Those that an earlier spec asked for. */
+  obsolete: ObjectKey[];
   /** Envoys that there should be; undefined = nobody says. */
   expectedEnvoys: number | undefined;
-  /** When to count pods again, Unix milliseconds. */
+  /** When to count pods and to read the control plane's answers again, Unix milliseconds. */
   againAt: number | undefined;
 }
 
-const countEveryMs = 15_000;
+const lookEveryMs = 15_000;
+/** What has not answered yet does so any moment. */
+const answerEveryMs = 2_000;
 
-/** Status of a sensor: whether its Envoys are ours to serve, and how many of them are connected. */
+/** How a sensor's Envoys are wired, whether they are ours to serve, and how many of them are connected. */
 export function decide(facts: TrafficSensorFacts, now: number): TrafficSensorPlan {
   const { sensor, readyPods } = facts;
   const accepted = acceptance(facts);
-  const provider = providers[providerOf(sensor)];
+  const { objects, obsolete } = accepted.status === 'True' ? wiring(facts, now) : { objects: [], obsolete: [] };
   const claims = [accepted];
-  if (accepted.status === 'True' && provider) claims.push(provider.programmed(facts));
+  if (accepted.status === 'True') claims.push(programmed(facts));
   const { generation } = sensor.metadata;
+  const asked = readyPods !== undefined || objects.length > 0;
+  const waits = objects.length > 0 && claims.some(({ reason }) => reason === 'Pending');
   return {
     status: {
       observedGeneration: generation,
@@ -31,12 +41,40 @@ export function decide(facts: TrafficSensorFacts, now: number): TrafficSensorPla
         now,
       ),
     },
+    objects,
+    obsolete,
     expectedEnvoys: accepted.status === 'True' ? readyPods : undefined,
-    againAt: readyPods === undefined ? undefined : now + countEveryMs,
+    againAt: asked ? now + (waits ? answerEveryMs : lookEveryMs) : undefined,
   };
 }
 
-function acceptance({ sensor, fleet }: TrafficSensorFacts): ConditionClaim {
+function wiring(facts: TrafficSensorFacts, now: number): Pick<TrafficSensorPlan, 'objects' | 'obsolete'> {
+  const { sensor, fleet } = facts;
+  const { settings, headers, present } = facts.provider;
+  if (!settings) return { objects: [], obsolete: [] };
+  const { namespace, name, uid } = sensor.metadata;
+  const objects = providers[providerOf(sensor)].objects(
+    facts,
+    { ...settings.addresses, sensor: { namespace, name, uid }, fleet, headers },
+    now,
+  );
+  const wanted = new Set(objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`));
+  const obsolete = present.filter(({ kind, metadata }) => !wanted.has(`${kind}/${metadata.name}`));
+  return { objects, obsolete: obsolete.map(({ kind, metadata }) => ({ kind, namespace, name: metadata.name })) };
+}
+
+function programmed(facts: TrafficSensorFacts): ConditionClaim {
+  const { refusal } = facts.provider;
+  if (!refusal) return providers[providerOf(facts.sensor)].programmed(facts);
+  return refusal.installed
+    ? notProgrammed('RefusedByProvider', `${refusal.kind}: ${refusal.message}`)
+    : notProgrammed(
+        'ProviderNotInstalled',
+        `spec.envoy.provider: this cluster knows no ${refusal.kind}; install ${providerOf(facts.sensor)}, or choose another provider`,
+      );
+}
+
+function acceptance({ sensor, fleet, provider: { settings } }: TrafficSensorFacts): ConditionClaim {
   const refuse = (reason: string, message: string): ConditionClaim => ({
     type: 'Accepted',
     status: 'False',
@@ -45,21 +83,23 @@ function acceptance({ sensor, fleet }: TrafficSensorFacts): ConditionClaim {
   });
   const { envoy, nodes } = sensor.spec;
   if (!envoy) return refuse('UnsupportedSource', 'spec.nodes: this version has no kernel sensor; name spec.envoy');
-  const provider = providerOf(sensor);
-  if (!providers[provider]) {
-    return refuse(
-      'UnsupportedProvider',
-      `spec.envoy.provider: this version does not configure ${provider}; put what "picket envoy snippet" prints into its Envoys and choose XDS`,
-    );
-  }
   if (sensor.metadata.name !== fleet) {
     return refuse(
       'UnknownFleet',
       `metadata.name: this operator serves the fleet ${fleet}; name the sensor so, or run an operator and an analyzer with --fleet ${sensor.metadata.name}`,
     );
   }
+  const provider = providerOf(sensor);
+  if (provider !== 'XDS' && !settings?.enabled.includes(provider)) {
+    return refuse(
+      'ProviderSwitchedOff',
+      `spec.envoy.provider: this operator may not write objects of ${provider}; install the chart with providers.${provider === 'Istio' ? 'istio' : 'envoyGateway'}.enabled=true, or put what "picket envoy snippet" prints into its Envoys and choose XDS`,
+    );
+  }
   const without = [
-    ...(envoy.feeds?.bodyMirror ? ['spec.envoy.feeds.bodyMirror: bodies are not mirrored in this version'] : []),
+    ...(envoy.feeds?.bodyMirror && !(provider === 'EnvoyGateway' && settings?.addresses.bodies)
+      ? ['spec.envoy.feeds.bodyMirror: bodies are not mirrored in this version']
+      : []),
     ...(nodes ? ['spec.nodes: this version has no kernel sensor'] : []),
   ];
   return without.length > 0

@@ -1,6 +1,8 @@
 import type { TrafficSensor } from '@picket/crds/gen/types.ts';
-import type { ObjectStore, StoredObject } from '@picket/runtime/objects/object-store.ts';
-import type { ObjectCache } from '../object-cache.ts';
+import type { ObjectKey, ObjectStore, StoredObject } from '@picket/runtime/objects/object-store.ts';
+import { sensorLabel, type Wiring } from '../../envoy/providers/wiring.ts';
+import { type ObjectCache, providerResources } from '../object-cache.ts';
+import type { ProviderFacts, ProviderSettings } from './providers/provider.ts';
 
 export interface TrafficSensorFacts {
   sensor: TrafficSensor;
@@ -9,6 +11,7 @@ export interface TrafficSensorFacts {
   connectedEnvoys: number;
   /** Ready pods of the selector; undefined = the sensor selects none, or they cannot be listed. */
   readyPods: number | undefined;
+  provider: ProviderFacts;
 }
 
 export interface TrafficSensorSources {
@@ -16,6 +19,9 @@ export interface TrafficSensorSources {
   store: Pick<ObjectStore, 'list'>;
   fleet: string;
   connectedEnvoys(): number;
+  providers: ProviderSettings | undefined;
+  /** What access logs must carry for the policies in force. */
+  headers(): NonNullable<Wiring['headers']>;
 }
 
 interface Pod extends StoredObject<unknown, { conditions?: { type: string; status: string }[] }> {}
@@ -27,12 +33,43 @@ export async function gather(
   const sensor = sources.objects.get('TrafficSensor', key.namespace, key.name);
   if (!sensor) return undefined;
   const { fleet } = sources;
+  const served = sensor.metadata.name === fleet;
   return {
     sensor,
     fleet,
     connectedEnvoys: sources.connectedEnvoys(),
-    readyPods: sensor.metadata.name === fleet ? await countReadyPods(sources.store, sensor) : undefined,
+    readyPods: served ? await countReadyPods(sources.store, sensor) : undefined,
+    provider: await gatherProvider(sources, sensor),
   };
+}
+
+async function gatherProvider(
+  { objects, store, headers, fleet, providers: settings }: TrafficSensorSources,
+  sensor: TrafficSensor,
+): Promise<ProviderFacts> {
+  const { namespace, name } = sensor.metadata;
+  const present: StoredObject[] = [];
+  for (const kind of name === fleet ? writtenKinds(settings) : []) {
+    present.push(...(await store.list(kind, namespace, { [sensorLabel]: name })));
+  }
+  const gateway = (called: string): ObjectKey => ({ kind: 'Gateway', namespace, name: called });
+  return {
+    settings,
+    headers: sensor.spec.envoy?.feeds?.accessLog === false ? undefined : headers(),
+    gateways: new Map((sensor.spec.envoy?.gateways ?? []).map((g) => [g, objects.referenced(gateway(g))] as const)),
+    present,
+    refusal: undefined,
+  };
+}
+
+/** Kinds that are written with these settings: the operator has rights to no others. */
+function writtenKinds(settings: ProviderSettings | undefined): string[] {
+  const { tlsSecret, bodies } = settings?.addresses ?? {};
+  const kinds = (settings?.enabled ?? []).flatMap((provider) => Object.keys(providerResources[provider]));
+  return kinds.filter(
+    (kind) =>
+      (kind !== 'EnvoyProxy' || tlsSecret !== undefined) && (kind !== 'EnvoyExtensionPolicy' || bodies !== undefined),
+  );
 }
 
 /** Pods are counted when asked and not watched: a cluster has thousands that are none of ours. */

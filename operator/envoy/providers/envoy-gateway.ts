@@ -3,7 +3,7 @@ import { accessLogOptions } from '../render/access-log.ts';
 import { filtersAfterAuthentication, filtersBeforeAuthentication } from '../render/listener.ts';
 import type { Json } from '../render/matcher.ts';
 import { connectionManagerFilter, routerFilter } from '../render/names.ts';
-import { asMerged, ownedObject, tlsFolder, type Wiring, wiringAccessLog, wiringClusters } from './wiring.ts';
+import { asMerged, ownedObject, tlsFolder, type Wiring, wiringAccessLogs, wiringClusters } from './wiring.ts';
 
 const apiVersion = 'gateway.envoyproxy.io/v1alpha1';
 
@@ -135,7 +135,7 @@ function listenerOperations(wiring: Wiring, statPrefix: string): Json[] {
     value,
   });
   return [
-    add(manager, '/access_log/0', wiringAccessLog(wiring, statPrefix)),
+    ...wiringAccessLogs(wiring, statPrefix).map((log) => add(manager, '/access_log/0', log)),
     add(manager, '/access_log_options', asMerged(accessLogOptions)),
     ...filtersBeforeAuthentication(wiring.fleet)
       .toReversed()

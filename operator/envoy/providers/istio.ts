@@ -3,7 +3,7 @@ import { accessLogOptions } from '../render/access-log.ts';
 import { filtersAfterAuthentication, filtersBeforeAuthentication } from '../render/listener.ts';
 import type { Json } from '../render/matcher.ts';
 import { connectionManagerFilter, routerFilter, typeUrls } from '../render/names.ts';
-import { asMerged, ownedObject, type Wiring, wiringAccessLog, wiringClusters } from './wiring.ts';
+import { asMerged, ownedObject, type Wiring, wiringAccessLogs, wiringClusters } from './wiring.ts';
 
 /** Whose Envoys: those of Gateways, or pods by label, gateways and sidecars alike. */
 export type IstioTarget = { gateways: readonly string[] } | { matchLabels: Readonly<Record<string, string>> };
@@ -38,7 +38,7 @@ function listenerPatches(wiring: Wiring, context: string): Json[] {
     typed_config: {
       '@type': typeUrls.connectionManager,
       // Lists are joined: Istio's own access logs stay.
-      access_log: [wiringAccessLog(wiring, wiring.fleet)],
+      access_log: wiringAccessLogs(wiring, wiring.fleet),
       access_log_options: asMerged(accessLogOptions),
     },
   };

@@ -12,7 +12,7 @@ export interface PicketAddresses {
   /** Where the analyzer takes access logs. */
   als: Endpoint;
   /** Service that takes bodies (ext_proc); left out, none are sent. */
-  bodies?: { namespace: string; name: string; port: number };
+  bodies?: { namespace: string; name: string; port: number } | undefined;
   /** Secret with `tls.crt`, `tls.key` and `ca.crt`, beside the Envoys; left out, connections go in the clear. */
   tlsSecret?: string;
 }
@@ -22,11 +22,12 @@ export interface Wiring extends PicketAddresses {
   /** The owner of all objects, in whose namespace they lie. */
   sensor: { namespace: string; name: string; uid: string };
   fleet: string;
-  headers: { request: string[]; response: string[] };
+  /** What entries of the access log carry; undefined = none are sent. */
+  headers: { request: string[]; response: string[] } | undefined;
 }
 
 /** Label of every object that a sensor made, with the name of the sensor. */
-const sensorLabel = 'picket.dev/sensor';
+export const sensorLabel = 'picket.dev/sensor';
 
 /** Where Envoys have the files of their certificate; the guides mount the Secret there. */
 export const tlsFolder = '/etc/picket/tls';
@@ -80,9 +81,13 @@ export function wiringClusters({ xds, als, tlsSecret }: Wiring): Json[] {
   ];
 }
 
-/** @param logName statistics prefix of the connection manager where that is known, which completeness is counted against */
-export function wiringAccessLog({ headers }: Wiring, logName: string): Json {
-  return asMerged(renderAccessLog({ logName, headers, ja4: false }));
+/**
+ * Access logs for a connection manager: ours, or none where the sensor asks for none.
+ *
+ * @param logName statistics prefix of the manager where that is known, which completeness is counted against
+ */
+export function wiringAccessLogs({ headers }: Wiring, logName: string): Json[] {
+  return headers ? [asMerged(renderAccessLog({ logName, headers, ja4: false }))] : [];
 }
 
 /** Providers merge what we give into what they made, field by field: both must call them the same. */

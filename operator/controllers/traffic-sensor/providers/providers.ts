@@ -1,13 +1,12 @@
 import type { EnvoyProvider } from '@picket/crds/gen/types.ts';
-import type { ConditionClaim } from '../../conditions.ts';
-import type { TrafficSensorFacts } from '../gather.ts';
+import { envoyGateway } from './envoy-gateway.ts';
+import { istio } from './istio.ts';
+import type { Provider } from './provider.ts';
 import { xds } from './xds.ts';
 
-/** Who brings a sensor's Envoys to their feeds and filters, and what can be said of that. */
-export interface Provider {
-  /** The claim `Programmed` of a sensor that is accepted. */
-  programmed(facts: TrafficSensorFacts): ConditionClaim;
-}
-
-/** Those of this version, by `spec.envoy.provider`. */
-export const providers: Readonly<Partial<Record<EnvoyProvider, Provider>>> = { XDS: xds };
+/** By `spec.envoy.provider`. */
+export const providers: Readonly<Record<EnvoyProvider, Provider>> = {
+  XDS: xds,
+  Istio: istio,
+  EnvoyGateway: envoyGateway,
+};
