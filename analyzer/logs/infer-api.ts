@@ -8,6 +8,7 @@ import {
   type ObjectRule,
   type PrincipalRule,
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { createGenerationMap } from '../identify/generation-map.ts';
 import { readUserAgent } from '../identify/user-agent.ts';
 import type { AccessRecord } from '../ingest/access-record.ts';
 import { flowNames, flowTypeOf, templateOf } from './flow-words.ts';
@@ -45,6 +46,8 @@ const maxOperations = 2000;
 const maxClients = 20_000;
 const maxFlows = 40;
 const maxHeaderFlows = 10;
+/** Of which a path remembers what they mean there. */
+const maxMethods = 8;
 const followUpMs = 60_000;
 /** A page that polls with an expired session is refused every few seconds; guessing is faster, and nothing links to it. */
 const burstMs = 15_000;
@@ -59,7 +62,17 @@ const plainTemplate = /^(?:\/(?:[^/{}*#?\s]+|\{id\d*\})?)*$/;
 
 type TypedSample = OperationSample & { type: FlowType | undefined };
 
-/** What a client did last, to see what follows. */
+/** What a path as sent says, whoever asks: most requests of a site are for few paths. */
+interface PathFacts {
+  path: string;
+  query: string;
+  template: string;
+  id: string;
+  /** By method. */
+  types: Map<string, FlowType | undefined>;
+}
+
+/** What a client did last, to see what follows. Only who tried something has one. */
 interface Client {
   redirected: OperationSample | undefined;
   refused: OperationSample | undefined;
@@ -76,56 +89,54 @@ interface Client {
 export function createApiSample(): ApiSample {
   const operations = new Map<string, TypedSample>();
   const forms = new Set<string>();
-  const clients = new Map<string, Client>();
+  const clients = createClients();
   const identity = createIdentitySample();
   const objects = createObjectSample();
+  /** `null`: a path of no operation. */
+  const paths = createGenerationMap<string, PathFacts | null>(4096, (key) => key.length);
+  const bots = createGenerationMap<string, boolean>(1024, (key) => key.length);
   const names = new Map<string, number>();
   const settled = new Set<OperationSample>();
   let headerFlows = 0;
   let requests = 0;
   let served = 0;
+  let concluded = false;
   /** Operations that may have become flows since the last conclusion. */
   const ripe = new Set<TypedSample>();
 
-  function clientOf(r: AccessRecord): Client {
-    const key = `${r.remoteAddress} ${r.userAgent}`;
-    let client = clients.get(key);
-    if (client) return client;
-    if (clients.size >= maxClients) clients.delete(clients.keys().next().value ?? '');
-    const declaredBot = readUserAgent(r.userAgent, 0, 0).declaredBot;
-    client = {
-      redirected: undefined,
-      refused: undefined,
-      atMs: 0,
-      burst: 0,
-      burstAtMs: 0,
-      burstOn: undefined,
-      names: [],
-      declaredBot,
-    };
-    clients.set(key, client);
-    return client;
+  function pathOf(raw: string): PathFacts | null {
+    let facts = paths.get(raw);
+    if (facts === undefined) paths.set(raw, (facts = readPath(raw)));
+    return facts;
   }
 
+  function isBot(userAgent: string): boolean {
+    let bot = bots.get(userAgent);
+    if (bot === undefined) bots.set(userAgent, (bot = readUserAgent(userAgent, 0, 0).declaredBot));
+    return bot;
+  }
+
+  /** Measured: 0.4 µs for a known path; a log of a million lines asks a million times. */
   function observe(r: AccessRecord): void {
     requests++;
     const answered = r.status >= 200 && r.status < 400;
     if (answered) served++;
-    identity.observe(r);
-    const question = r.path.indexOf('?');
-    const path = question < 0 ? r.path : r.path.slice(0, question);
-    if (path.charCodeAt(0) !== 47 || path.length > 512 || asset.test(path)) return;
-    const query = question < 0 ? '' : r.path.slice(question + 1);
-    const client = clientOf(r);
-    const { template, id } = templateOf(path);
-    if (!plainTemplate.test(template)) return;
-    if (id !== '' && answered && !client.declaredBot) {
+    if (!concluded) identity.observe(r);
+    const facts = pathOf(r.path);
+    if (facts === null) return;
+    const { query, template } = facts;
+    if (!concluded && facts.id !== '' && answered) {
       // An address is no owner: most pages of a quiet site have one reader as well.
       const owner = ownerOf(r);
-      if (owner !== '') objects.observe(template, id, owner);
+      if (owner !== '' && !isBot(r.userAgent)) objects.observe(template, facts.id, owner);
     }
-    follow(client, template, r);
-    const type = flowTypeOf(r.method, path, query);
+    const before = clients.find(r);
+    if (before) follow(before, template, r);
+    let type = facts.types.get(r.method);
+    if (type === undefined && !facts.types.has(r.method)) {
+      type = flowTypeOf(r.method, facts.path, query);
+      if (facts.types.size < maxMethods) facts.types.set(r.method, type);
+    }
     if (r.method === 'GET' && r.status === 200 && forms.size < maxOperations) forms.add(template);
     const attempt = type !== undefined || isRefusedAttempt(r.method, r.status);
     if (!attempt && r.method !== 'POST') return;
@@ -141,7 +152,7 @@ export function createApiSample(): ApiSample {
       operations.set(key, op);
     }
     op.type ??= type;
-    count(op, r, query, client);
+    count(op, r, query, before ?? clients.add(r, isBot(r.userAgent)));
     if (!settled.has(op) && (op.type === undefined ? isSignInByHeader(op) : isServed(op))) ripe.add(op);
   }
 
@@ -162,6 +173,7 @@ export function createApiSample(): ApiSample {
   }
 
   function conclude(): InferredParts {
+    concluded = true;
     const who = identity.conclude();
     const what = objects.conclude();
     const notes = [...who.notes, ...what.notes];
@@ -185,6 +197,57 @@ export function createApiSample(): ApiSample {
     },
     get served() {
       return served;
+    },
+  };
+}
+
+function readPath(raw: string): PathFacts | null {
+  const question = raw.indexOf('?');
+  const path = question < 0 ? raw : raw.slice(0, question);
+  if (path.charCodeAt(0) !== 47 || path.length > 512 || asset.test(path)) return null;
+  const { template, id } = templateOf(path);
+  if (!plainTemplate.test(template)) return null;
+  return { path, query: question < 0 ? '' : raw.slice(question + 1), template, id, types: new Map() };
+}
+
+/** By user agent, then by address: the two put together would be a new text to hash with every request. */
+function createClients() {
+  const byAgent = new Map<string, Map<string, Client>>();
+  /** In the order they came, from `oldest` on. */
+  const order: { userAgent: string; address: string }[] = [];
+  let oldest = 0;
+
+  function forgetOldest(): void {
+    const { userAgent, address } = order[oldest] as { userAgent: string; address: string };
+    const clients = byAgent.get(userAgent);
+    clients?.delete(address);
+    if (clients?.size === 0) byAgent.delete(userAgent);
+  }
+
+  return {
+    find: (r: AccessRecord): Client | undefined => byAgent.get(r.userAgent)?.get(r.remoteAddress),
+    add(r: AccessRecord, declaredBot: boolean): Client {
+      const client: Client = {
+        redirected: undefined,
+        refused: undefined,
+        atMs: 0,
+        burst: 0,
+        burstAtMs: 0,
+        burstOn: undefined,
+        names: [],
+        declaredBot,
+      };
+      const key = { userAgent: r.userAgent, address: r.remoteAddress };
+      if (order.length < maxClients) order.push(key);
+      else {
+        forgetOldest();
+        order[oldest] = key;
+        oldest = (oldest + 1) % maxClients;
+      }
+      let clients = byAgent.get(key.userAgent);
+      if (!clients) byAgent.set(key.userAgent, (clients = new Map()));
+      clients.set(key.address, client);
+      return client;
     },
   };
 }

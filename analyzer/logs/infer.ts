@@ -110,6 +110,8 @@ export function createLogInferrer(): LogInferrer {
       apis.push(others);
       const behind = crowds.conclude(sampled);
       notes.push(...behind.notes);
+      let lastAuthority = '';
+      let last = others;
       const byHost = new Map(chosen.map(([host], i) => [host, apis[i] as InferredApi]));
       return {
         apis,
@@ -117,7 +119,11 @@ export function createLogInferrer(): LogInferrer {
         sampled,
         crowds: behind,
         follow(r) {
-          const api = byHost.get(siteOf(r.authority)) ?? others;
+          if (r.authority !== lastAuthority) {
+            lastAuthority = r.authority;
+            last = byHost.get(siteOf(lastAuthority)) ?? others;
+          }
+          const api = last;
           api.requests++;
           api.sample.observe(r);
           const more = api.sample.later();
