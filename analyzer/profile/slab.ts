@@ -30,8 +30,17 @@ export interface SlabState {
   doorkeeper: Uint8Array;
 }
 
+/**
+ * An index entry is slot + 1 below and the top bits of the key's high word above: what is in the way is passed over
+ * without a look at its slot, which is seldom in the cache. 0 = free.
+ */
+const slotBits = 21;
+const slotMask = (1 << slotBits) - 1;
+
 /** Header of each slot: key low word, key high word, event time of the last touch in whole seconds. */
 export const SLAB_HEADER = 4;
+/** Fourth word of the header: the owner's own. */
+export const MARK = 3;
 
 const doorkeeperPeriodS = 3600;
 
@@ -52,12 +61,13 @@ export class Slab {
   readonly maxSlots: number;
   /** Bytes that the slabs which share it may still grow by; undefined = as many as there are slots. */
   budget: { bytes: number } | undefined;
-  #index: Int32Array;
+  #index: Uint32Array;
   #hand = 0;
   readonly #doorkeeper: Uint32Array;
   #doorkeeperSince = 0;
 
   constructor(options: SlabOptions) {
+    if (options.maxSlots >= slotMask) throw new RangeError(`a slab has room for less than ${slotMask} slots`);
     this.words = options.words;
     this.maxSlots = options.maxSlots;
     const capacity = Math.min(64, options.maxSlots);
@@ -65,7 +75,7 @@ export class Slab {
     this.u32 = new Uint32Array(buffer);
     this.f32 = new Float32Array(buffer);
     this.f64 = new Float64Array(buffer);
-    this.#index = new Int32Array(256);
+    this.#index = new Uint32Array(256);
     this.#doorkeeper = new Uint32Array((options.doorkeeperBits ?? 0) >> 5);
   }
 
@@ -74,9 +84,10 @@ export class Slab {
     const index = this.#index;
     const mask = index.length - 1;
     for (let i = lo & mask; ; i = (i + 1) & mask) {
-      const slot = index[i] as number;
-      if (slot === 0) return -1;
-      const base = (slot - 1) * this.words;
+      const entry = index[i] as number;
+      if (entry === 0) return -1;
+      if ((entry ^ hi) >>> slotBits !== 0) continue;
+      const base = ((entry & slotMask) - 1) * this.words;
       if (this.u32[base] === lo && this.u32[base + 1] === hi) return base;
     }
   }
@@ -97,7 +108,7 @@ export class Slab {
     this.u32[base] = lo;
     this.u32[base + 1] = hi;
     this.u32[base + 2] = seconds;
-    this.#insert(lo, base / this.words + 1);
+    this.#insert(base);
     this.created = true;
     return base;
   }
@@ -177,10 +188,9 @@ export class Slab {
   }
 
   #grown(): number {
-    const base = this.used * this.words;
-    this.used++;
-    if (this.used * 2 > this.#index.length) this.#reindex(this.#index.length * 2);
-    return base;
+    // Before the slot counts: it has no key yet.
+    if ((this.used + 1) * 2 > this.#index.length) this.#reindex(this.#index.length * 2);
+    return this.used++ * this.words;
   }
 
   #enlarge(): void {
@@ -192,18 +202,23 @@ export class Slab {
     this.f64 = new Float64Array(next.buffer);
   }
 
-  #insert(lo: number, slot: number): void {
-    const mask = this.#index.length - 1;
-    let i = lo & mask;
-    while (this.#index[i] !== 0) i = (i + 1) & mask;
-    this.#index[i] = slot;
+  #insert(base: number): void {
+    const index = this.#index;
+    const mask = index.length - 1;
+    let i = (this.u32[base] as number) & mask;
+    while (index[i] !== 0) i = (i + 1) & mask;
+    index[i] = this.#entryOf(base);
+  }
+
+  #entryOf(base: number): number {
+    return (((this.u32[base + 1] as number) & ~slotMask) | (base / this.words + 1)) >>> 0;
   }
 
   #reindex(size: number): void {
     let length = size;
     while (this.used * 2 > length) length *= 2;
-    this.#index = new Int32Array(length);
-    for (let slot = 0; slot < this.used; slot++) this.#insert(this.u32[slot * this.words] as number, slot + 1);
+    this.#index = new Uint32Array(length);
+    for (let slot = 0; slot < this.used; slot++) this.#insert(slot * this.words);
   }
 
   #evict(): number {
@@ -220,20 +235,21 @@ export class Slab {
     this.#hand = (this.#hand + 8) % this.used;
     const base = victim * this.words;
     this.onEvict?.(base);
-    this.#remove(base, victim + 1);
+    this.#remove(base);
     this.u32.fill(0, base, base + this.words);
     this.evicted++;
     return base;
   }
 
   /** Deletes by shifting back what probed past the hole, so that no tombstones pile up. */
-  #remove(base: number, slot: number): void {
+  #remove(base: number): void {
     const index = this.#index;
     const mask = index.length - 1;
+    const entry = this.#entryOf(base);
     let hole = (this.u32[base] as number) & mask;
-    while (index[hole] !== slot) hole = (hole + 1) & mask;
+    while (index[hole] !== entry) hole = (hole + 1) & mask;
     for (let i = (hole + 1) & mask; index[i] !== 0; i = (i + 1) & mask) {
-      const home = (this.u32[((index[i] as number) - 1) * this.words] as number) & mask;
+      const home = (this.u32[(((index[i] as number) & slotMask) - 1) * this.words] as number) & mask;
       const probe = (i - home) & mask;
       if (probe >= ((i - hole) & mask)) {
         index[hole] = index[i] as number;
