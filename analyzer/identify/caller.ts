@@ -37,7 +37,15 @@ const noAddress: AddressFacts = {
   held: -1,
   networkHeld: -1,
 };
-const noUserAgent: UserAgentFacts = { lo: 0, hi: 0, declaredBot: false, knownTool: false, hostile: false, held: 0 };
+const noUserAgent: UserAgentFacts = {
+  lo: 0,
+  hi: 0,
+  declaredBot: false,
+  knownTool: false,
+  hostile: false,
+  held: 0,
+  deviceHeld: 0,
+};
 
 export interface CallerReader {
   address(text: string, at: number): AddressFacts;
@@ -125,9 +133,12 @@ export function createCallerReader(hasher: ValueHasher, escrow: Escrow): CallerR
     }
     u32[base + F.device] = lo;
     u32[base + F.device + 1] = hi;
-    if (escrow.retain === 'all' && (lo | hi) !== 0 && !escrow.touch(ValueKind.Device, lo, hi)) {
+    if (escrow.retain !== 'all' || (lo | hi) === 0) return;
+    const generation = escrow.generation(ValueKind.Device);
+    if (fingerprint === '' && agent.deviceHeld === generation) return;
+    if (!escrow.touch(ValueKind.Device, lo, hi))
       escrow.put(ValueKind.Device, lo, hi, `${fingerprint} ${record.userAgent.slice(0, 1024)}`.trim(), false, 'none');
-    }
+    if (fingerprint === '') agent.deviceHeld = escrow.generation(ValueKind.Device);
   }
 
   return {

@@ -21,8 +21,9 @@ export interface UserAgentFacts {
   knownTool: boolean;
   /** Carries an expression that a logging library or shell would run. */
   hostile: boolean;
-  /** Generation of the escrow that holds the text. */
+  /** Generations of the escrow that hold the text, and the device that is no more than this user agent. */
   held: number;
+  deviceHeld: number;
 }
 
 export function readUserAgent(userAgent: string, lo: number, hi: number): UserAgentFacts {
@@ -34,5 +35,6 @@ export function readUserAgent(userAgent: string, lo: number, hi: number): UserAg
     knownTool: tools.test(text),
     hostile: text.includes('${jndi:') || text.includes('() {') || text.includes('<?php') || text.includes('${${'),
     held: -1,
+    deviceHeld: -1,
   };
 }
