@@ -7,7 +7,7 @@ import { type CompiledPolicy, Level, Mode, PrincipalKind } from '@picket/proto/g
 import { type ApiPopulation, remainderOf } from '../detect/population.ts';
 import { Key, KIND_COUNT } from '../engine/key-kind.ts';
 import type { Sighting } from '../engine/sighting.ts';
-import type { Standing } from '../profile/principal-table.ts';
+import type { Standing } from '../profile/standing-count.ts';
 import { createRisk, evidenceOf, type Risk } from '../score/risk.ts';
 import { levelOf, scoreOf } from '../score/score.ts';
 import type { DetectorId, Verdict } from '../verdict.ts';

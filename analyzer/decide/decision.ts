@@ -7,7 +7,7 @@ import {
   PrincipalKind,
   type Response,
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
-import type { Standing } from '../profile/principal-table.ts';
+import type { Standing } from '../profile/standing-count.ts';
 import { evidenceOf, type Risk } from '../score/risk.ts';
 import { corroborates } from '../score/score.ts';
 import { checkSafety, limitsOf, type SafetyLimits, type SafetyView } from './safety.ts';

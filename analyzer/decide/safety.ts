@@ -3,7 +3,7 @@
  * so that an attacker's own numbers neither raise nor spend them, and what is in force is never lifted.
  */
 import type { PrincipalKind, Safety } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
-import type { Standing } from '../profile/principal-table.ts';
+import type { Standing } from '../profile/standing-count.ts';
 import type { Tally } from './in-force.ts';
 
 export interface SafetyView {

@@ -1,7 +1,7 @@
 /** What every judgement of an API depends on beside the principal: its policy, its population and the tick. */
 import { type CompiledPolicy, Criticality } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { ApiPopulation } from '../detect/population.ts';
-import type { Standing } from '../profile/principal-table.ts';
+import type { Standing } from '../profile/standing-count.ts';
 import { alertSurprise, type ScoreContext } from '../score/score.ts';
 
 /** One per coordinator, which alone changes it. */

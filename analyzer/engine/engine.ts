@@ -15,7 +15,7 @@ import {
 } from '../detect/population.ts';
 import { F, ObservationBatch, STRIDE } from '../observation.ts';
 import { mixed, mixKey } from '../profile/hash.ts';
-import type { Standing } from '../profile/principal-table.ts';
+import type { Standing } from '../profile/standing-count.ts';
 import { fanOut, PARTITIONS, partitionOf, UpdateList } from './fan-out.ts';
 import type { Job, JobResult, PartitionWork } from './host.ts';
 import { createHosts } from './hosts.ts';
@@ -274,7 +274,7 @@ function freshLists(): UpdateList[] {
   return Array.from({ length: PARTITIONS }, () => new UpdateList());
 }
 
-function sumStanding(parts: readonly (Map<number, Standing> | undefined)[]): Map<number, Standing> {
+function sumStanding(parts: readonly (ReadonlyMap<number, Standing> | undefined)[]): Map<number, Standing> {
   const total = new Map<number, Standing>();
   for (const part of parts)
     for (const [api, standing] of part ?? []) {

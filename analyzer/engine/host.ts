@@ -4,7 +4,7 @@
  */
 import type { DerivedUpdate } from '../detect/detector.ts';
 import type { Partial, Snapshot } from '../detect/population.ts';
-import type { Standing } from '../profile/principal-table.ts';
+import type { Standing } from '../profile/standing-count.ts';
 import type { UpdateList } from './fan-out.ts';
 import { Partition, type PartitionOutput, type PartitionState, type Usage } from './partition.ts';
 
@@ -34,7 +34,7 @@ export interface Job {
 export interface JobResult {
   /** By partition, ascending. */
   outputs: ({ partition: number } & PartitionOutput)[];
-  drained: { partition: number; partials: Map<number, Partial>; standing: Map<number, Standing> | undefined }[];
+  drained: { partition: number; partials: Map<number, Partial>; standing: ReadonlyMap<number, Standing> | undefined }[];
 }
 
 export class PartitionHost {

@@ -18,8 +18,9 @@ import {
 } from '../detect/population.ts';
 import { W, type WindowTable } from '../detect/window-table.ts';
 import { hex16, mixed, mixKey } from '../profile/hash.ts';
-import { PrincipalTable, type Standing } from '../profile/principal-table.ts';
+import { PrincipalTable } from '../profile/principal-table.ts';
 import type { SlabState } from '../profile/slab.ts';
+import type { Standing } from '../profile/standing-count.ts';
 import type { CampaignTrait } from '../verdict.ts';
 import { detectorIds } from '../verdict.ts';
 import { PARTITIONS, stableShape, UPDATE_WORDS, type UpdateList } from './fan-out.ts';
@@ -69,7 +70,7 @@ export interface SharedAddress {
 
 export interface Drained {
   partials: Map<number, Partial>;
-  standing: Map<number, Standing> | undefined;
+  standing: ReadonlyMap<number, Standing> | undefined;
 }
 
 export class Partition {
@@ -197,7 +198,7 @@ export class Partition {
   /** Bytes of state, and keys that were turned away or lost their place. */
   usage(): Usage {
     const slabs = [this.#principals.slab, ...this.#tables.map((t) => t.slab)];
-    const tables = [this.#principals.slab, ...this.#tables];
+    const tables = [this.#principals, ...this.#tables];
     return {
       bytes: tables.reduce((sum, table) => sum + table.bytes, 0),
       maxBytes: tables.reduce((sum, table) => sum + table.maxBytes, 0),

@@ -1,36 +1,14 @@
 /**
  * What is known of each principal beside what detectors keep: since when, how much, with whom it shares its address,
- * and whether it stood in good standing. 448 bytes each.
+ * and whether it stood in good standing. 440 bytes each.
  */
 import { F, Flag } from '../observation.ts';
 import { addDistinct, countDistinct, DISTINCT_WORDS, hasDistinct } from './distinct.ts';
 import { fold } from './hash.ts';
-import { SLAB_HEADER, Slab, type SlabState } from './slab.ts';
+import { P, PRINCIPAL_WORDS } from './principal-words.ts';
+import { MARK, Slab, type SlabState } from './slab.ts';
+import { StandingCount, type Standing } from './standing-count.ts';
 
-/** Word offsets; `…At` and `requests` are f64, `errors` and `bytes` f32. */
-export const P = {
-  firstAt: SLAB_HEADER,
-  lastAt: SLAB_HEADER + 2,
-  requests: SLAB_HEADER + 4,
-  /** Event time of the last strong finding about it; 0 = none. */
-  blamedAt: SLAB_HEADER + 6,
-  bytes: SLAB_HEADER + 8,
-  errors: SLAB_HEADER + 10,
-  api: SLAB_HEADER + 11,
-  code: SLAB_HEADER + 12,
-  /** Bit per UTC hour of day in which it was seen. */
-  hours: SLAB_HEADER + 13,
-  /** Distinct principals with a proved identity that were served through this address, this week and the week before. */
-  sharers: SLAB_HEADER + 14,
-  operations: SLAB_HEADER + 14 + DISTINCT_WORDS,
-  networks: SLAB_HEADER + 14 + 2 * DISTINCT_WORDS,
-  devices: SLAB_HEADER + 14 + 3 * DISTINCT_WORDS,
-  sharersBefore: SLAB_HEADER + 14 + 4 * DISTINCT_WORDS,
-  /** f64: when this week of sharers began; 0 = nobody yet. */
-  sharersAt: SLAB_HEADER + 14 + 5 * DISTINCT_WORDS,
-} as const;
-
-const WORDS = (SLAB_HEADER + 14 + 5 * DISTINCT_WORDS + 2 + 1) & ~1;
 const maxSlots = 16_384;
 const day = 86_400_000;
 /** Who no longer comes through an address shares it no more after one to two of these. */
@@ -48,16 +26,15 @@ export interface PrincipalFacts {
   errorRatio: number;
 }
 
-/** Principals in good standing by kind, and their requests, for the limits of safety. */
-export interface Standing {
-  principals: Float64Array;
-  requests: Float64Array;
-}
-
 export class PrincipalTable {
   /** Set by `touch`: the number of principals that are served through this key changed. */
   sharersChanged = false;
-  readonly slab = new Slab({ words: WORDS, maxSlots, doorkeeperBits: 65_536 });
+  readonly slab = new Slab({ words: PRINCIPAL_WORDS, maxSlots, doorkeeperBits: 65_536 });
+  readonly #standing = new StandingCount(this.slab);
+
+  constructor() {
+    this.slab.onEvict = (base) => this.#standing.leave(base);
+  }
 
   /** Slot of the principal after counting observation `record`, or -1 while the doorkeeper holds it back. */
   touch(
@@ -80,6 +57,7 @@ export class PrincipalTable {
     }
     if (at > (slab.f64[(base + P.lastAt) >> 1] as number)) slab.f64[(base + P.lastAt) >> 1] = at;
     slab.f64[(base + P.requests) >> 1] = (slab.f64[(base + P.requests) >> 1] as number) + 1;
+    this.#standing.touch(base);
     const bytes = f64[(record + F.responseBytes) >> 1] as number;
     if (bytes > 0) slab.f64[(base + P.bytes) >> 1] = (slab.f64[(base + P.bytes) >> 1] as number) + bytes;
     const status = u32[record + F.status] as number;
@@ -154,7 +132,9 @@ export class PrincipalTable {
   }
 
   blame(base: number, at: number): void {
-    if (base >= 0) this.slab.f64[(base + P.blamedAt) >> 1] = at;
+    if (base < 0) return;
+    this.slab.f64[(base + P.blamedAt) >> 1] = at;
+    this.#standing.reconsider(base);
   }
 
   /**
@@ -163,35 +143,29 @@ export class PrincipalTable {
    *
    * @param ages least age by API, ms; an API that is not named asks for a day
    */
-  standing(now: number, ages: ReadonlyMap<number, number>): Map<number, Standing> {
-    const byApi = new Map<number, Standing>();
-    const { u32, f64, used, words } = this.slab;
-    // Once a minute over all of them: the API seldom changes from one to the next.
-    let api = -1;
-    let age = day;
-    let standing: Standing | undefined;
-    for (let base = 0; base < used * words; base += words) {
-      const blamedAt = f64[(base + P.blamedAt) >> 1] as number;
-      if (now - (f64[(base + P.lastAt) >> 1] as number) > day || (blamedAt !== 0 && now - blamedAt < day)) continue;
-      if (u32[base + P.api] !== api) {
-        api = u32[base + P.api] as number;
-        age = ages.get(api) ?? day;
-        standing = byApi.get(api);
-      }
-      if (now - (f64[(base + P.firstAt) >> 1] as number) < age) continue;
-      if (!standing) byApi.set(api, (standing = { principals: new Float64Array(16), requests: new Float64Array(16) }));
-      const kind = (u32[base + P.code] as number) & 15;
-      standing.principals[kind] = (standing.principals[kind] as number) + 1;
-      standing.requests[kind] = (standing.requests[kind] as number) + (f64[(base + P.requests) >> 1] as number);
-    }
-    return byApi;
+  standing(now: number, ages: ReadonlyMap<number, number>): ReadonlyMap<number, Standing> {
+    return this.#standing.at(now, ages);
   }
 
+  get bytes(): number {
+    return this.slab.bytes + this.#standing.bytes;
+  }
+
+  /** What `bytes` can grow to. */
+  get maxBytes(): number {
+    return this.slab.maxBytes + this.#standing.bytesFor(this.slab.maxSlots);
+  }
+
+  /** Marks follow from the rest, and on when they were made: they are no part of the state. */
   save(): SlabState {
-    return this.slab.save();
+    const state = this.slab.save();
+    const words = new Uint32Array(state.slots.buffer);
+    for (let base = 0; base < words.length; base += PRINCIPAL_WORDS) words[base + MARK] = 0;
+    return state;
   }
 
   load(state: SlabState): void {
     this.slab.load(state);
+    this.#standing.restart();
   }
 }

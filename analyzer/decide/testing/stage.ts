@@ -13,7 +13,7 @@ import {
 } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { Key } from '../../engine/key-kind.ts';
 import type { Sighting } from '../../engine/sighting.ts';
-import type { Standing } from '../../profile/principal-table.ts';
+import type { Standing } from '../../profile/standing-count.ts';
 import { createPartial, Population } from '../../detect/population.ts';
 import type { CoordinatorOutput } from '../coordinator-output.ts';
 import { type Coordinator, createCoordinator } from '../coordinator.ts';
