@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools tools-kubernetes tools-providers npm-packages need-node need-python demo demo-seeds check test test-fast clean
+.PHONY: help setup tools tools-kubernetes tools-providers tools-node npm-packages need-node need-python demo demo-seeds cluster check test test-fast clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,18 @@ tools-kubernetes: npm-packages ## Build etcd, Kubernetes and Helm from their Go 
 tools-providers: npm-packages ## Build Envoy Gateway from its Go module, once per version (Go 1.26)
 	@node test/kubernetes/tools/build.ts providers
 
+NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 buildah debootstrap
+
+tools-node: ## Install what a node and its images need from Debian, as root; elsewhere say so
+	@if dpkg-query -W $(NODE_PACKAGES) >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then \
+	  echo "no node without root and Debian packages ($(NODE_PACKAGES)): its tests are skipped"; \
+	else \
+	  echo "installing $(NODE_PACKAGES)"; \
+	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(NODE_PACKAGES); } >/dev/null \
+	  || echo "apt-get could not install them: the tests of a node are skipped"; \
+	fi
+
 need-node:
 	@export PATH="$(MACHINE_PATH)"; command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 \
 	  || { echo "node and npm were not found: install Node 20.19 or newer (https://nodejs.org, or your package manager)" >&2; exit 1; }
@@ -70,13 +82,16 @@ demo: setup ## Tell the whole story on a real Envoy, about two minutes (ARGS="--
 demo-seeds: setup ## The same with 20 seeds, about forty minutes
 	@node test/demo/seeds.ts $(ARGS)
 
+cluster: setup tools-kubernetes tools-node ## A whole Kubernetes with one node for your own trials, until Ctrl-C (Linux, as root)
+	@node test/cluster/main.ts
+
 check: setup ## Generate, format, lint, types, dead code and unit tests
 	@npm run --silent check
 
 test-fast: setup ## check, integration and invariants: the inner loop
 	@node test/support/suites.ts integration invariants
 
-test: setup ## Everything: check, integration, invariants, end to end, Kubernetes
+test: setup tools-node ## Everything: check, integration, invariants, end to end, Kubernetes
 	@node test/support/suites.ts integration invariants e2e kubernetes
 
 clean: ## Remove everything that make installed or produced

@@ -94,6 +94,10 @@ export const values: Group = group('Values of the chart `picket`.', {
     image: image('picket-analyzer'),
     resources: resources('500m', '1Gi', '3Gi'),
     persistence: persistence('20Gi'),
+    history: group('Access logs to learn from at the first start, so that baselines need no day of waiting.', {
+      volume: passedOn('Volume with them, as in a pod: for example `configMap: { name: yesterday }`.', {}),
+      files: list('Their names in the volume.', { type: 'string', pattern: '^[^,]+$' }),
+    }),
     terminationGracePeriodSeconds: integer('Time to judge, store and write a checkpoint before the end.', 60, 20, 600),
     service: group('Where Envoys send access logs (gRPC with mutual TLS).', {
       type: choice('Type of the Service.', 'ClusterIP', ['ClusterIP', 'LoadBalancer']),

@@ -8,8 +8,8 @@ export interface ShopServer {
 
 const maxBodyBytes = 64 * 1024;
 
-/** Serves the shop on loopback; port 0 takes a free one. */
-export async function serveShop(shop: Shop, port: number): Promise<ShopServer> {
+/** Serves the shop, on loopback unless told; port 0 takes a free one. */
+export async function serveShop(shop: Shop, port: number, host = '127.0.0.1'): Promise<ShopServer> {
   const server = createServer((incoming, outgoing) => {
     void readBody(incoming).then((text) => {
       const body = text === undefined ? undefined : parseJson(text);
@@ -31,7 +31,7 @@ export async function serveShop(shop: Shop, port: number): Promise<ShopServer> {
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+    server.listen(port, host, resolve);
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the shop has no port');

@@ -1,5 +1,5 @@
 /** JSON Web Tokens of the shop: ES256, verified by Envoy's `jwt_authn` with the published key. */
-import { createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 
 export const issuer = 'https://shop.example';
 
@@ -25,8 +25,11 @@ export interface TokenSigner {
 /** Tokens remembered so that a signature is checked once. */
 const maxVerified = 20_000;
 
-export function createTokenSigner(): TokenSigner {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+/** @param pem private key (P-256) of several shops that are one; a new one is made unless given */
+export function createTokenSigner(pem?: string): TokenSigner {
+  const privateKey =
+    pem === undefined ? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey : createPrivateKey(pem);
+  const publicKey = createPublicKey(privateKey);
   const header = encode({ alg: 'ES256', typ: 'JWT', kid: 'shop' });
   const verified = new Map<string, Claims>();
   return {
@@ -47,7 +50,7 @@ export function createTokenSigner(): TokenSigner {
     },
     jwks: () =>
       JSON.stringify({
-        keys: [{ ...createPublicKey(privateKey).export({ format: 'jwk' }), kid: 'shop', alg: 'ES256', use: 'sig' }],
+        keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'shop', alg: 'ES256', use: 'sig' }],
       }),
   };
 }

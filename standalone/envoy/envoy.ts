@@ -12,7 +12,7 @@ import { PicketError } from '@picket/runtime/errors.ts';
 import type { Host } from '@picket/runtime/host.ts';
 import { compileManifests } from '../up/compile-manifests.ts';
 import { endpointOf } from '../up/endpoint.ts';
-import { defineBootstrap, defineSnippet, type SnippetFlags } from './options.ts';
+import { defineBootstrap, defineSnippet, isAddress, type SnippetFlags } from './options.ts';
 
 export function envoyCommand(host: Host): Command {
   /** Envoy may run in another folder than this command. */
@@ -66,16 +66,20 @@ export function envoyCommand(host: Host): Command {
 }
 
 function picketTls(
-  { tlsCert, tlsKey, tlsCa, tlsName, xds }: Pick<SnippetFlags, 'tlsCert' | 'tlsKey' | 'tlsCa' | 'tlsName' | 'xds'>,
+  flags: Pick<SnippetFlags, 'tlsCert' | 'tlsKey' | 'tlsCa' | 'tlsName' | 'als' | 'xds'>,
   file: (path: string) => string,
 ): { picketTls?: ClientTls } {
+  const { tlsCert, tlsKey, tlsCa, tlsName } = flags;
   if (!tlsCert || !tlsKey || !tlsCa) return {};
+  const [als, xds] = [endpointOf(flags.als).host, endpointOf(flags.xds).host];
+  // Each is known by the name it is reached at: operator and analyzer of a cluster have certificates of their own.
+  const serverName = tlsName ?? (isAddress(als) ? xds : undefined);
   return {
     picketTls: {
       certificateFile: file(tlsCert),
       keyFile: file(tlsKey),
       caFile: file(tlsCa),
-      serverName: tlsName ?? endpointOf(xds).host,
+      ...(serverName === undefined ? {} : { serverName }),
     },
   };
 }

@@ -98,7 +98,7 @@ function shared(command: Command): Command {
     .option('--tls-cert <file>', 'mutual TLS to Picket: the certificate of this Envoy, with the name of its fleet')
     .option('--tls-key <file>', 'its key')
     .option('--tls-ca <file>', "CA of Picket's certificate")
-    .option('--tls-name <dns>', "DNS name in Picket's certificate; default: the host of --xds");
+    .option('--tls-name <dns>', "DNS name in Picket's certificate; default: the hosts of --als and --xds");
 }
 
 function problemsOfShared(flags: Omit<SnippetFlags, 'statPrefix' | 'ja4'>): string[] {

@@ -152,6 +152,11 @@ describe.skipIf(missing)(`charts${missing ? ` (${missing})` : ''}`, () => {
       'store.url: store.mode External needs the URL of your ClickHouse',
     ],
     [
+      'a history that is nowhere',
+      ['--set', 'analyzer.history.files={access.log}'],
+      'analyzer.history.volume: the files need a volume',
+    ],
+    [
       'given certificates that are not given',
       ['--set', 'tls.mode=Secrets'],
       'tls.secrets.operator: tls.mode Secrets needs the name of a Secret',

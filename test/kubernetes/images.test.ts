@@ -1,6 +1,6 @@
 /** The images, really built from the Dockerfile, and what is and is not in them. */
-import { afterAll, describe, expect, it } from 'vitest';
-import { buildah, buildImage, imagesMissing, type ImageTarget, removeImage, runInImage } from '../support/images.ts';
+import { describe, expect, it } from 'vitest';
+import { buildah, buildImage, imagesMissing, type ImageTarget, runInImage } from '../support/images.ts';
 
 const missing = imagesMissing();
 
@@ -11,16 +11,10 @@ const programs: Record<ImageTarget, string> = {
 };
 
 describe.skipIf(missing)(`images${missing ? ` (${missing})` : ''}`, () => {
-  const built: string[] = [];
-  afterAll(async () => {
-    for (const image of built) await removeImage(image);
-  });
-
   it.each(Object.keys(programs) as ImageTarget[])(
     '%s starts as nobody, and holds no more than it runs',
     async (target) => {
       const image = await buildImage(target);
-      built.push(image);
       const {
         OCIv1: { config },
       } = JSON.parse(await buildah(['inspect', '--type', 'image', image])) as {

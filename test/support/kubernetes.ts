@@ -1,5 +1,5 @@
 /** A real Kubernetes control plane on free ports of loopback: etcd, kube-apiserver and, where asked, controllers. */
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,10 +11,12 @@ import { type RunningProcess, startProcess, waitFor } from './processes.ts';
 import { findTool, repositoryRoot, requireTool } from './tools.ts';
 
 export interface Kubernetes {
-  /** `https://127.0.0.1:PORT` */
+  /** `https://ADDRESS:PORT` */
   readonly url: string;
   /** As the administrator. */
   readonly kubeconfig: string;
+  /** As one of `users`. */
+  kubeconfigOf(user: string): string;
   readonly folder: string;
   readonly apiServer: RunningProcess;
   /** Runs kube-apiserver again, on the same port and etcd, after it was stopped. */
@@ -29,9 +31,13 @@ export interface KubernetesOptions {
   audit?: boolean;
   /** Further flags of kube-apiserver. */
   apiServerFlags?: readonly string[];
+  /** Where the API server listens, for what cannot reach loopback; Services then have an endpoint for it. */
+  address?: string;
+  /** Addresses of Services. */
+  serviceRange?: string;
+  /** Further users, each with a kubeconfig: name and groups. */
+  users?: Readonly<Record<string, readonly string[]>>;
 }
-
-const adminToken = 'picket-test-admin';
 
 /** What is missing to start one, or undefined. */
 export function kubernetesMissing(options: KubernetesOptions = {}): string | undefined {
@@ -47,8 +53,13 @@ export function kubernetesMissing(options: KubernetesOptions = {}): string | und
 export async function startKubernetes(options: KubernetesOptions = {}): Promise<Kubernetes> {
   const folder = mkdtempSync(join(tmpdir(), 'picket-kubernetes-'));
   const [clientPort = 0, peerPort = 0, securePort = 0, controllerPort = 0] = await freePorts(4);
-  const url = `https://127.0.0.1:${securePort}`;
-  const kubeconfig = join(folder, 'admin.kubeconfig');
+  const { address = '127.0.0.1', serviceRange = '10.99.0.0/24' } = options;
+  const url = `https://${address}:${securePort}`;
+  const users = Object.entries({ admin: ['system:masters'], ...options.users }).map(([name, groups]) => ({
+    ...{ name, groups, token: randomBytes(16).toString('hex') },
+  }));
+  const kubeconfigOf = (user: string): string => join(folder, `${user.replaceAll(':', '-')}.kubeconfig`);
+  const kubeconfig = kubeconfigOf('admin');
   const processes: RunningProcess[] = [];
   const start = (
     name: 'etcd' | 'kube-apiserver' | 'kube-controller-manager',
@@ -68,7 +79,11 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     writeFileSync(join(folder, 'sa.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
     writeFileSync(join(folder, 'sa.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
-    writeFileSync(join(folder, 'tokens.csv'), `${adminToken},admin,admin,system:masters\n`, { mode: 0o600 });
+    writeFileSync(
+      join(folder, 'tokens.csv'),
+      users.map(({ name, groups, token }) => `${token},${name},${name},"${groups.join(',')}"\n`).join(''),
+      { mode: 0o600 },
+    );
     writeFileSync(
       join(folder, 'audit-policy.yaml'),
       'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{ level: Metadata }]\n',
@@ -84,14 +99,16 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
 
     const startApiServer = (): RunningProcess =>
       start('kube-apiserver', [
-        ...[`--etcd-servers=${client}`, '--bind-address=127.0.0.1', `--secure-port=${securePort}`],
-        ...[`--cert-dir=${join(folder, 'certificates')}`, '--service-cluster-ip-range=10.99.0.0/24'],
+        ...[`--etcd-servers=${client}`, `--bind-address=${address}`, `--secure-port=${securePort}`],
+        ...[`--cert-dir=${join(folder, 'certificates')}`, `--service-cluster-ip-range=${serviceRange}`],
         ...['--service-account-issuer=https://picket.test', `--service-account-key-file=${join(folder, 'sa.pub')}`],
         ...[
           `--service-account-signing-key-file=${join(folder, 'sa.key')}`,
           `--token-auth-file=${join(folder, 'tokens.csv')}`,
         ],
-        ...['--authorization-mode=RBAC', '--endpoint-reconciler-type=none', '--allow-privileged=true'],
+        ...['--authorization-mode=Node,RBAC', '--allow-privileged=true'],
+        // An endpoint on loopback is refused.
+        ...(options.address === undefined ? ['--endpoint-reconciler-type=none'] : []),
         ...(options.audit
           ? [
               `--audit-policy-file=${join(folder, 'audit-policy.yaml')}`,
@@ -103,7 +120,9 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
     let apiServer = startApiServer();
     const certificate = join(folder, 'certificates/apiserver.crt');
     await waitFor('API server certificate', () => exists(certificate), { process: apiServer });
-    writeFileSync(kubeconfig, renderKubeconfig(url, readFileSync(certificate), adminToken), { mode: 0o600 });
+    for (const { name, token } of users) {
+      writeFileSync(kubeconfigOf(name), renderKubeconfig(url, readFileSync(certificate), token), { mode: 0o600 });
+    }
     const ready = async (): Promise<void> => {
       const admin = adminApi(kubeconfig);
       await waitFor('API server ready', () => isReady(admin), { timeoutMs: 120_000, everyMs: 200, process: apiServer });
@@ -121,6 +140,7 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
         ...[
           `--service-account-private-key-file=${join(folder, 'sa.key')}`,
           `--cert-dir=${join(folder, 'certificates')}`,
+          `--root-ca-file=${certificate}`,
         ],
         '--concurrent-gc-syncs=5',
       ]);
@@ -131,6 +151,7 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
     return {
       url,
       kubeconfig,
+      kubeconfigOf,
       folder,
       get apiServer() {
         return apiServer;

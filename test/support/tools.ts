@@ -4,13 +4,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const goTools = [
+  'cluster-dns',
   'etcd',
   'helm',
   'kube-apiserver',
   'kube-controller-manager',
+  'kube-proxy',
   'kube-scheduler',
   'kubectl',
   'kubelet',
+  'pause',
 ] as const;
 
 const providerTools = ['envoy-gateway'] as const;
@@ -44,13 +47,21 @@ export function requireTool(name: ToolName): string {
 
 /** Path of a program that Debian has; throws how to install it. */
 export function requireDebianTool(name: string, debianPackage: string): string {
-  for (const folder of ['/usr/bin', '/usr/local/bin', '/bin']) {
+  const path = findProgram(name);
+  if (path === undefined) throw new Error(`${name} is not installed: apt-get install ${debianPackage}`);
+  return path;
+}
+
+/** Path of a program of the machine; those of the administrator are in nobody's `PATH`. */
+export function findProgram(name: string): string | undefined {
+  const folders = ['/usr/bin', '/usr/sbin', '/usr/local/bin', '/bin', '/sbin'];
+  for (const path of name.startsWith('/') ? [name] : folders.map((folder) => join(folder, name))) {
     try {
-      accessSync(join(folder, name), constants.X_OK);
-      return join(folder, name);
+      accessSync(path, constants.X_OK);
+      return path;
     } catch {
       // Not here.
     }
   }
-  throw new Error(`${name} is not installed: apt-get install ${debianPackage}`);
+  return undefined;
 }

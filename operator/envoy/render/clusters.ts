@@ -10,8 +10,8 @@ export interface ClientTls {
   caFile: string;
   certificateFile: string;
   keyFile: string;
-  /** DNS name in the server's certificate. */
-  serverName: string;
+  /** DNS name in the server's certificate; the host of the endpoint unless given. */
+  serverName?: string;
 }
 
 /** A cluster that speaks gRPC to Picket. */
@@ -25,7 +25,7 @@ export function renderPicketCluster(name: string, endpoint: Endpoint, tls?: Clie
         explicitHttpConfig: { http2ProtocolOptions: { connectionKeepalive: { interval: '10s', timeout: '5s' } } },
       },
     },
-    ...(tls ? { transportSocket: clientTls(tls) } : {}),
+    ...(tls ? { transportSocket: clientTls(tls, tls.serverName ?? endpoint.host) } : {}),
   };
 }
 
@@ -51,12 +51,12 @@ export function socketAddress(endpoint: Endpoint): Json {
   return { socketAddress: { address: endpoint.host, portValue: endpoint.port } };
 }
 
-function clientTls(tls: ClientTls): Json {
+function clientTls(tls: ClientTls, serverName: string): Json {
   return {
     name: 'envoy.transport_sockets.tls',
     typedConfig: {
       '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
-      sni: tls.serverName,
+      sni: serverName,
       commonTlsContext: {
         // Node closes TLS connections that did not negotiate HTTP/2.
         alpnProtocols: ['h2'],
@@ -67,7 +67,7 @@ function clientTls(tls: ClientTls): Json {
         ],
         validationContext: {
           trustedCa: { filename: tls.caFile },
-          matchTypedSubjectAltNames: [{ sanType: 'DNS', matcher: { exact: tls.serverName } }],
+          matchTypedSubjectAltNames: [{ sanType: 'DNS', matcher: { exact: serverName } }],
         },
       },
     },

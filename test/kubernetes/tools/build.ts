@@ -4,6 +4,7 @@
  * once per version into a folder that outlives the checkout, and linked into `.tools/bin`.
  */
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -12,9 +13,10 @@ import { repositoryRoot } from '../../support/tools.ts';
 
 /** A Go module beside this file, and the programs that come from it; those of one stage are built by one `go build`. */
 interface Stage {
-  module: 'etcd' | 'kubernetes' | 'helm' | 'envoy-gateway';
+  module: 'etcd' | 'kubernetes' | 'helm' | 'node' | 'envoy-gateway';
   /** Go module whose version the programs have. */
   source: string;
+  /** By name of the program; a path that starts with `./` is our own source. */
   packages: Record<string, string>;
 }
 
@@ -23,7 +25,12 @@ const kubernetesStages: readonly Stage[] = [
   { module: 'etcd', source: 'go.etcd.io/etcd/server/v3', packages: { etcd: 'go.etcd.io/etcd/server/v3' } },
   kubernetes('kube-apiserver'),
   { module: 'helm', source: 'helm.sh/helm/v4', packages: { helm: 'helm.sh/helm/v4/cmd/helm' } },
-  kubernetes('kube-controller-manager', 'kubectl', 'kube-scheduler', 'kubelet'),
+  kubernetes('kube-controller-manager', 'kubectl', 'kube-scheduler', 'kubelet', 'kube-proxy'),
+  {
+    module: 'node',
+    source: 'github.com/coredns/coredns',
+    packages: { 'cluster-dns': './cluster-dns', pause: './pause' },
+  },
 ];
 
 const providerStages: readonly Stage[] = [
@@ -129,11 +136,15 @@ function requireGo(): void {
   if (Number(minor) < 26) throw new Error(`${found.stdout.trim()} is too old: install Go 1.26 or newer`);
 }
 
-function versionOf({ module, source }: Stage): string {
+function versionOf({ module, source, packages }: Stage): string {
   const text = readFileSync(join(here, module, 'go.mod'), 'utf8');
   const version = new RegExp(`^(?:require)?\\s*${source.replaceAll('.', '\\.')} (v\\S+)`, 'm').exec(text)?.[1];
   if (version === undefined) throw new Error(`${module}/go.mod pins no version of ${source}`);
-  return version;
+  const own = Object.values(packages).filter((path) => path.startsWith('./'));
+  if (own.length === 0) return version;
+  const digest = createHash('sha256');
+  for (const path of own) digest.update(readFileSync(join(here, module, path, 'main.go')));
+  return `${version}-${digest.digest('hex').slice(0, 8)}`;
 }
 
 function link(name: string, target: string): void {
