@@ -324,7 +324,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   /** What is true of all decisions is asked once: there may be a hundred thousand. */
   function createStanding(): (decision: Decision) => DecisionStanding {
     const { total, holdersOf } = acks.holding();
-    const refusals = [...publishers.values()].map((publisher) => publisher.refusedDecisions());
+    const refusals = [...publishers.values()]
+      .map((publisher) => publisher.refusedDecisions())
+      .filter((m) => m.size > 0);
     const nowhere = { reason: 'NoEnvoys', message: `no Envoy of fleet ${options.fleet} is connected` } as const;
     function problemOf(id: string, holders: number): Programmed['problem'] {
       const unplaced = placement.problemOf(id);

@@ -42,20 +42,20 @@ interface Condition {
   addresses: number;
   /** Further decisions each second, half on identities and half on addresses. */
   perSecond?: number;
+  /** How long everything has been in force, milliseconds; what came at once moves through the layers for a while. */
+  settleMs?: number;
 }
 
 const conditions: Readonly<Record<string, Condition>> = {
   none: { identities: 0, addresses: 0 },
   identities1000: { identities: 1_000, addresses: 0 },
   storm: { identities: 1_000, addresses: 0, perSecond: 100 },
-  identities10000: { identities: 10_000, addresses: 0 },
-  addresses100000: { identities: 10_000, addresses: 100_000 },
+  identities10000: { identities: 10_000, addresses: 0, settleMs: 45_000 },
+  addresses100000: { identities: 10_000, addresses: 100_000, settleMs: 45_000 },
+  steady: { identities: 10_000, addresses: 100_000, settleMs: 60_000 },
 };
 
 const fleet = 'standalone';
-/** What came at once moves through the layers for a while; only then is it simply in force. */
-const settleMs = 45_000;
-const settlesAt = 2_000;
 const atATime = 3;
 const attemptEveryMs = 10;
 /** An attacker who is not refused by then counts as this. */
@@ -104,7 +104,7 @@ export async function runEnforcement(quick: boolean): Promise<Record<string, Enf
         },
         { timeoutMs: 240_000, everyMs: 1_000, process: picket.process },
       );
-      if (condition.identities + condition.addresses > settlesAt) await sleep(settleMs);
+      await sleep(condition.settleMs ?? 0);
       const storm = condition.perSecond === undefined ? undefined : startStorm(bucket, uid, condition.perSecond);
       figures[name] = await attack({ picket, decided, first: next, count: quick ? 9 : 40 });
       next += quick ? 9 : 40;

@@ -151,12 +151,16 @@ export async function createEnvoyAcks(options: {
     return known;
   }
 
+  function heldBy({ layers }: EnvoyRecord): Set<string> {
+    return new Set(tellingOrder.flatMap((layer) => [...(layers.get(layer) ?? [])]));
+  }
+
   function message(envoy: string, found: EnvoyRecord, most = Number.POSITIVE_INFINITY): EnvoyAck {
     return create(EnvoyAckSchema, {
       fleet: options.fleet,
       envoy,
       connected: found.connected,
-      decisionIds: [...new Set(tellingOrder.flatMap((layer) => [...(found.layers.get(layer) ?? [])]))].slice(0, most),
+      decisionIds: most === 0 ? [] : [...heldBy(found)].slice(0, most),
       ackedAtMs: BigInt(Math.round(found.ackedAtMs)),
       error: [...found.errors].map(([resource, error]) => `${resource}: ${error}`).join('; '),
       replica: options.replica,

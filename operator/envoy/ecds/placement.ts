@@ -85,8 +85,10 @@ export function createPlacement(options: {
       return change(new Set([...possible.keys(), ...problems.keys(), ...inForce.keys()]), inForce);
     },
     problemOf(id) {
+      // Nearly all have a place, and there may be a hundred thousand to ask for.
+      if (admission.admits(id)) return undefined;
       const problem = problems.get(id);
-      if (problem || !possible.has(id) || admission.admits(id)) return problem;
+      if (problem || !possible.has(id)) return problem;
       return { reason: 'Capacity', message: 'the filters are full and higher scores come first' };
     },
   };
