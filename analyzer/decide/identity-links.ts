@@ -89,6 +89,8 @@ const maxCredentials = 131_072;
 /** Logins remembered for a source that comes under suspicion after them. */
 const maxBirths = 2048;
 const daySeconds = 86_400;
+/** A session that no login handed out is believed to be a user's: this long at least lie between as many as an owner keeps. */
+const madeUpSeconds = 3600;
 /** A home that was not used for so long gives its place to a newer one. */
 const deserted = 30 * daySeconds;
 
@@ -240,7 +242,11 @@ export class IdentityLinks {
     let base = slab.find(keyLo, keyHi);
     const owned = (offset: number): boolean =>
       offset !== 0 && ((u32[record + offset] as number) | (u32[record + offset + 1] as number)) !== 0;
-    if (base < 0 && !issued && !owned(user)) return;
+    if (base < 0 && !issued) {
+      if (!owned(user)) return;
+      const by = { kind: Key.user, lo: u32[record + user] as number, hi: u32[record + user + 1] as number };
+      if (kind === Key.session && this.#invents(by, (at / 1000) >>> 0)) return;
+    }
     base = slab.obtain(keyLo, keyHi, (at / 1000) >>> 0);
     if (slab.created) {
       slab.u32[base + C.bornIn] = place;
@@ -309,6 +315,19 @@ export class IdentityLinks {
     const home = this.#home(base, place);
     if (home >= 0) u32[home + 2] = seconds;
     else this.#settle(base, place, seconds);
+  }
+
+  /**
+   * The next to make room is young: nobody opens sessions that fast, but anybody can send cookies of their own making,
+   * and those must not push everybody else's credentials out.
+   */
+  #invents(owner: Identity, seconds: number): boolean {
+    const base = this.#findOwner(owner);
+    if (base < 0) return false;
+    const { u32 } = this.#owners;
+    const at = base + O.held + (u32[base + O.next] as number) * heldWords;
+    const oldest = this.#findCredential(u32[at] as number, u32[at + 1] as number, u32[at + 2] as number);
+    return oldest >= 0 && (this.#credentials.u32[oldest + C.bornAt] as number) + madeUpSeconds > seconds;
   }
 
   /** The oldest makes room, but none that came to blame: many logins must not make it be forgotten. */
