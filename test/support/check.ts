@@ -31,6 +31,8 @@ export async function check(reportFolder: string): Promise<StepResult[]> {
     () => runCommand('types', 'tsc', ['-p', 'tsconfig.json']),
     () => runCommand('dead code', 'knip', ['--no-progress']),
     () => runCommand('format', 'biome', ['format', '.']),
+    () => runCommand('proto lint', 'npm', ['run', '--silent', 'lint', '--workspace=proto']),
+    () => runCommand('proto compatible', 'npm', ['run', '--silent', 'breaking', '--workspace=proto']),
   ];
   const results: StepResult[] = [];
   const drain = async () => {
