@@ -183,6 +183,18 @@ describe('principals', () => {
     expect(asSeen(seen({}, { cookie: 'sid=abc' })).hash(F.session)).toBe(ok.hash(F.session));
   });
 
+  test('a client certificate is vouched for by the handshake, and may become a match key', () => {
+    const from = { case: 'clientCertificate' as const, value: true };
+    const rule = { kind: PrincipalKind.APP, from, enforceAs: { case: 'value' as const, value: true } };
+    const { seen, identifier } = setUp([{ ...shop, principals: [rule] }]);
+    const partner = asSeen(seen({ peerCertificate: 'spiffe://mesh/partner', status: 401 }));
+    expect(partner.has(Flag.appVerified)).toBe(true);
+    expect(
+      identifier.matchKey('shop/shop', PrincipalKind.APP, partner.word(F.app), partner.word(F.app + 1)),
+    ).toMatchObject({ ok: true, value: 'spiffe://mesh/partner' });
+    expect(asSeen(seen({})).hash(F.app)).toBe('');
+  });
+
   test('first rule of a kind wins', () => {
     const { seen } = setUp([{ ...shop, principals: [verifiedRule, jwtRule] }]);
     const both = asSeen(seen({ metadata: verified('anna') }, { authorization: jwt({ sub: 'bob' }) }));

@@ -185,11 +185,7 @@ function expectedRecord(entry: HTTPAccessLogEntry) {
     ja3: common.tlsProperties?.ja3Fingerprint ?? '',
     ja4: ja4 === '-' ? '' : ja4,
     peerCertificate:
-      names('uri').find((uri) => uri.startsWith('spiffe://')) ??
-      names('dns')[0] ??
-      names('uri')[0] ??
-      common.tlsProperties?.peerCertificateProperties?.subject ??
-      '',
+      names('uri').join() || common.tlsProperties?.peerCertificateProperties?.subject || names('dns').join(),
     routeName: common.routeName,
     upstreamCluster: common.upstreamCluster,
     logUser: '',

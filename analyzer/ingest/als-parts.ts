@@ -83,25 +83,27 @@ export function durationOf(time: WireTime): number {
   return duration >= 0 ? duration : Number.NaN;
 }
 
-/** The names in a `TLSProperties.CertificateProperties`; the first of each sort is kept. */
+/** The names in a `TLSProperties.CertificateProperties`; several of a sort stand with commas between them. */
 export interface WireCertificate {
-  spiffe: string;
-  dns: string;
   uri: string;
+  dns: string;
   subject: string;
 }
 
 export function createWireCertificate(): WireCertificate {
-  return { spiffe: '', dns: '', uri: '', subject: '' };
+  return { uri: '', dns: '', subject: '' };
 }
 
 export function clearCertificate(certificate: WireCertificate): void {
-  certificate.spiffe = certificate.dns = certificate.uri = certificate.subject = '';
+  certificate.uri = certificate.dns = certificate.subject = '';
 }
 
-/** What the holder is called by: SPIFFE id, DNS name, other URI, subject. */
-export function certificateName(certificate: WireCertificate): string {
-  return certificate.spiffe || certificate.dns || certificate.uri || certificate.subject;
+/**
+ * What the holder is called by, as Envoy writes it where it looks for a match: its URIs (a SPIFFE id is one), else its
+ * subject. Envoy 1.40 logs no DNS names.
+ */
+export function certificateName({ uri, dns, subject }: WireCertificate): string {
+  return uri || subject || dns;
 }
 
 export function readCertificate(r: WireReader, end: number, into: WireCertificate, strings: StringCache): void {
@@ -129,7 +131,7 @@ function readAlternativeName(r: WireReader, end: number, into: WireCertificate, 
       nameTag = tag;
     } else skipField(r, tag, end);
   }
-  if (nameTag === 0x12) into.dns ||= name;
-  else if (name.startsWith('spiffe://')) into.spiffe ||= name;
-  else into.uri ||= name;
+  if (name === '') return;
+  if (nameTag === 0x12) into.dns = into.dns === '' ? name : `${into.dns},${name}`;
+  else into.uri = into.uri === '' ? name : `${into.uri},${name}`;
 }

@@ -34,7 +34,13 @@ export function envoyCommand(host: Host): Command {
         shapeHeaders,
         maxFlowBodyBytes,
         ...(flags.listenCert && flags.listenKey
-          ? { tls: { certificateFile: file(flags.listenCert), keyFile: file(flags.listenKey) } }
+          ? {
+              tls: {
+                certificateFile: file(flags.listenCert),
+                keyFile: file(flags.listenKey),
+                ...(flags.listenClientCa ? { clientCaFile: file(flags.listenClientCa) } : {}),
+              },
+            }
           : {}),
         ...(flags.jwtIssuer && flags.jwtJwks
           ? { jwt: { issuer: flags.jwtIssuer, jwksFile: file(flags.jwtJwks) } }

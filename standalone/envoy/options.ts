@@ -24,6 +24,7 @@ export interface BootstrapFlags extends Omit<SnippetFlags, 'statPrefix' | 'ja4'>
   listen: string;
   listenCert?: string;
   listenKey?: string;
+  listenClientCa?: string;
   envoyAdmin: string;
   trustedHops: number;
   jwtIssuer?: string;
@@ -54,6 +55,7 @@ export function defineBootstrap(act: (flags: BootstrapFlags) => Promise<void>): 
     .option('--listen <host:port>', 'where Envoy takes traffic', '127.0.0.1:10000')
     .option('--listen-cert <file>', 'terminate TLS at --listen with this certificate; JA4 is computed and logged')
     .option('--listen-key <file>', 'its key')
+    .option('--listen-client-ca <file>', 'with --listen-cert: callers must present a certificate of this authority')
     .option('--envoy-admin <host:port>', 'admin interface of Envoy', '127.0.0.1:9901')
     .addOption(
       new Option('--trusted-hops <n>', 'proxies in front that append to x-forwarded-for').default(0).argParser(Number),
@@ -68,6 +70,9 @@ export function defineBootstrap(act: (flags: BootstrapFlags) => Promise<void>): 
         ...problemsOfEndpoint('--listen', flags.listen),
         ...problemsOfEndpoint('--envoy-admin', flags.envoyAdmin),
         ...togetherOrNot('--listen-cert', flags.listenCert, '--listen-key', flags.listenKey),
+        ...(flags.listenClientCa && !flags.listenCert
+          ? ['--listen-client-ca: without --listen-cert there is no TLS in which to present a certificate']
+          : []),
         ...togetherOrNot('--jwt-issuer', flags.jwtIssuer, '--jwt-jwks', flags.jwtJwks),
         ...(Number.isInteger(flags.trustedHops) && flags.trustedHops >= 0 && flags.trustedHops <= 16
           ? []

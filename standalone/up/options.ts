@@ -18,6 +18,7 @@ export interface UpOptions {
   listen: string;
   listenCert?: string;
   listenKey?: string;
+  listenClientCa?: string;
   upstream?: string;
   trustedHops: number;
   jwtIssuer?: string;
@@ -66,6 +67,7 @@ export function defineUp(act: (options: UpOptions) => Promise<void>): Command {
     .option('--listen <address>', 'with --envoy run: where it takes traffic', '127.0.0.1:10000')
     .option('--listen-cert <file>', 'with --envoy run: terminate TLS at --listen with this certificate')
     .option('--listen-key <file>', 'its key')
+    .option('--listen-client-ca <file>', 'with --listen-cert: callers must present a certificate of this authority')
     .option('--upstream <host:port>', 'with --envoy run: where it sends traffic')
     .addOption(
       new Option('--trusted-hops <n>', 'with --envoy run: proxies in front that append to x-forwarded-for')
@@ -137,6 +139,8 @@ export function checkUpOptions(options: UpOptions): void {
   if (options.upstream) collect(() => void parseListenAddress(options.upstream as string, '--upstream'));
   if (Boolean(options.listenCert) !== Boolean(options.listenKey))
     problems.push('--listen-cert and --listen-key go together');
+  if (options.listenClientCa && !options.listenCert)
+    problems.push('--listen-client-ca: without --listen-cert there is no TLS in which to present a certificate');
   if (options.envoy === 'run')
     for (const [flag, value] of [
       ['--als-listen', options.alsListen],

@@ -10,7 +10,7 @@ import { openDataFolder } from '@picket/analyzer/service/data-folder.ts';
 import { startingView } from '@picket/analyzer/service/metrics.ts';
 import { type AnalyzerService, startService } from '@picket/analyzer/service/service.ts';
 import { objectSchemas } from '@picket/crds/validate.ts';
-import { ingressStatPrefix, maxFlowBodyBytes } from '@picket/operator/envoy/render/listener.ts';
+import { ingressStatPrefix, type ListenerTls, maxFlowBodyBytes } from '@picket/operator/envoy/render/listener.ts';
 import { type Operator, startOperator } from '@picket/operator/operator.ts';
 import { createMemoryBus } from '@picket/runtime/bus/memory-bus.ts';
 import { openNats } from '@picket/runtime/bus/open-nats.ts';
@@ -81,7 +81,7 @@ async function compose(
   const clock = createSteadyClock(systemClock);
   await requireManifests(options.manifests);
   const tls = tlsFiles(options);
-  requireListenPair(options);
+  requireListenFiles(options);
   // The Envoy that Picket runs speaks to it on loopback in plain text.
   const fleetTls = options.envoy === 'run' ? undefined : tls;
   // Before anything is opened: who made a mistake should not wait for an engine to start.
@@ -196,9 +196,7 @@ async function compose(
           trustedHops: options.trustedHops,
           shapeHeaders,
           maxFlowBodyBytes,
-          ...(options.listenCert && options.listenKey
-            ? { tls: { certificateFile: resolve(options.listenCert), keyFile: resolve(options.listenKey) } }
-            : {}),
+          ...listenTls(options),
           ...(options.jwtIssuer && options.jwtJwks
             ? { jwt: { issuer: options.jwtIssuer, jwksFile: options.jwtJwks } }
             : {}),
@@ -245,15 +243,23 @@ function tlsFiles({ tlsCert, tlsKey, tlsCa }: UpOptions): TlsFiles | undefined {
   return { certificateFile: tlsCert, privateKeyFile: tlsKey, clientCaFile: tlsCa };
 }
 
+function listenTls({ listenCert, listenKey, listenClientCa }: UpOptions): { tls?: ListenerTls } {
+  if (!listenCert || !listenKey) return {};
+  const tls = { certificateFile: resolve(listenCert), keyFile: resolve(listenKey) };
+  return { tls: listenClientCa ? { ...tls, clientCaFile: resolve(listenClientCa) } : tls };
+}
+
 /** @throws PicketError InvalidConfig that names the files: Envoy would only say that it does not start */
-function requireListenPair({ listenCert, listenKey }: UpOptions): void {
+function requireListenFiles({ listenCert, listenKey, listenClientCa }: UpOptions): void {
   if (!listenCert || !listenKey) return;
   try {
-    createSecureContext({ cert: readFileSync(listenCert), key: readFileSync(listenKey) });
+    const ca = listenClientCa ? { ca: readFileSync(listenClientCa) } : {};
+    createSecureContext({ cert: readFileSync(listenCert), key: readFileSync(listenKey), ...ca });
   } catch (error) {
+    const also = listenClientCa ? ` with --listen-client-ca ${listenClientCa}` : '';
     throw new PicketError(
       'InvalidConfig',
-      `--listen-cert ${listenCert} and --listen-key ${listenKey} cannot be used: ${(error as Error).message}`,
+      `--listen-cert ${listenCert} and --listen-key ${listenKey}${also} cannot be used: ${(error as Error).message}`,
       { cause: error },
     );
   }

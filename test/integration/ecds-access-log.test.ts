@@ -1,11 +1,12 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fromBinary, type JsonObject } from '@bufbuild/protobuf';
+import { fromBinary, type JsonObject, toBinary } from '@bufbuild/protobuf';
 import { Server, ServerCredentials, type ServerReadableStream } from '@grpc/grpc-js';
+import { createAlsDecoder } from '@picket/analyzer/ingest/als-decoder.ts';
 import { renderRoutesFile } from '@picket/operator/envoy/render/bootstrap.ts';
 import { renderSnippet } from '@picket/operator/envoy/render/snippet.ts';
 import { toYaml } from '@picket/operator/envoy/render/yaml.ts';
@@ -17,9 +18,10 @@ import { JA4_CUSTOM_TAG } from '@picket/proto/access-log.ts';
 import { accessLogService } from '@picket/proto/services/access-log.ts';
 import { afterEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { createPki, missingOpenssl } from '../support/pki.ts';
+import { createPki, type KeyPair, missingOpenssl } from '../support/pki.ts';
 import { requireTool } from '../support/tools.ts';
 import {
+  app,
   bootstrapFor,
   decision,
   fleetName,
@@ -271,6 +273,64 @@ describe('what Envoy reports, and configuration that people use', () => {
       await stage.decide(denial);
       await stage.programmed(denial);
       expect([await get(person), await get(bot)]).toEqual([200, 403]);
+    },
+  );
+
+  test.skipIf(missingOpenssl !== undefined)(
+    'a caller known by its certificate is refused under the name that the access log gives it',
+    async () => {
+      const collector = await startCollector();
+      const pki = createPki(temporary());
+      const site = pki.issue('site', 'DNS:shop.example');
+      const principals = [
+        create(PrincipalRuleSchema, {
+          kind: PrincipalKind.APP,
+          from: { case: 'clientCertificate', value: true },
+          enforceAs: { case: 'value', value: true },
+        }),
+      ];
+      const stage = await startStage({
+        policies: shopPolicies().map((policy) => ({ ...policy, principals })),
+        fleet: { ja4: true },
+        bootstrap: { als: { host: '127.0.0.1', port: collector.port } },
+        listener: { tls: { certificateFile: site.certificate, keyFile: site.key, clientCaFile: pki.ca } },
+      });
+      cleanups.push(() => stage.stop());
+      const port = await stage.envoy.listenerPort('ingress');
+      const get = (pair?: KeyPair): Promise<number> =>
+        new Promise((resolve, reject) => {
+          const own = pair ? { cert: readFileSync(pair.certificate), key: readFileSync(pair.key) } : {};
+          const headers = { host: 'shop.example' };
+          const where = { host: '127.0.0.1', port, path: '/orders/1', headers };
+          const call = request({ ...where, ...own, rejectUnauthorized: false, agent: false }, (reply) => {
+            reply.resume();
+            reply.on('end', () => resolve(reply.statusCode ?? 0));
+          });
+          call.on('error', reject);
+          call.end();
+        });
+      await expect(get()).rejects.toThrow();
+      const partners = [
+        pki.issue('mesh', 'DNS:partner.example', 'URI:spiffe://mesh/partner'),
+        pki.issue('named', 'DNS:one.example', 'DNS:two.example'),
+        pki.issue('bystander', 'URI:urn:other'),
+      ] as const;
+      for (const pair of partners) expect(await get(pair)).toBe(200);
+      await expect.poll(() => collector.entries.length).toBe(3);
+      const message = create(StreamAccessLogsMessageSchema, {
+        logEntries: { case: 'httpLogs', value: { logEntry: collector.entries } },
+      });
+      const names: string[] = [];
+      createAlsDecoder().decode(toBinary(StreamAccessLogsMessageSchema, message), { source: 'envoy-1' }, Date.now(), {
+        finished: (record) => names.push(record.peerCertificate),
+      });
+      expect(names).toEqual(['spiffe://mesh/partner', 'CN=named', 'urn:other']);
+      for (const name of names.slice(0, 2)) {
+        const denial = decision({ id: `dec-${name.length}`, kind: PrincipalKind.APP, match: [app(name)] });
+        await stage.decide(denial);
+        await stage.programmed(denial);
+      }
+      expect(await Promise.all(partners.map(get))).toEqual([403, 403, 200]);
     },
   );
 });

@@ -1,5 +1,6 @@
 /** Envoy's `StreamAccessLogsMessage` as proto3 JSON, v2 and v3 names alike. `startTime` is the arrival. */
 import type { AccessRecord } from '../../ingest/access-record.ts';
+import { certificateName } from '../../ingest/als-parts.ts';
 import { shapeHeaderSet } from '../../observation.ts';
 import { addressIn } from '../client-address.ts';
 import { completedAtMs, knownDuration, type ReadOutcome, type RecordSink } from '../log-format.ts';
@@ -84,9 +85,12 @@ function applyTls(r: AccessRecord, tls: Json | undefined): void {
   const peer = child(tls, 'peerCertificateProperties', 'peer_certificate_properties');
   if (!peer) return;
   const names = pick(peer, 'subjectAltName', 'subject_alt_name');
-  const first = Array.isArray(names) ? (names[0] as Json | undefined) : undefined;
-  r.peerCertificate =
-    (first && (text(first, 'uri', 'uri') || text(first, 'dns', 'dns'))) || text(peer, 'subject', 'subject');
+  const all = (sort: 'uri' | 'dns'): string =>
+    (Array.isArray(names) ? (names as Json[]) : [])
+      .map((name) => text(name, sort, sort))
+      .filter(Boolean)
+      .join();
+  r.peerCertificate = certificateName({ uri: all('uri'), dns: all('dns'), subject: text(peer, 'subject', 'subject') });
 }
 
 function applyMetadata(r: AccessRecord, metadata: Json | undefined): void {

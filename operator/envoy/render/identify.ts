@@ -101,9 +101,8 @@ export function matchKeyFormats(rule: PrincipalRule): string[] {
       return [`%DYNAMIC_METADATA(${[rule.from.value.namespace, ...path].join(':')})${cut}%`];
     }
     case 'clientCertificate':
-      return ['DOWNSTREAM_PEER_SUBJECT', 'DOWNSTREAM_PEER_DNS_SAN', 'DOWNSTREAM_PEER_URI_SAN'].map(
-        (c) => `%${c}${cut}%`,
-      );
+      // No DNS names: the access log does not tell them, and a decision names what the access log told.
+      return ['DOWNSTREAM_PEER_SUBJECT', 'DOWNSTREAM_PEER_URI_SAN'].map((name) => `%${name}${cut}%`);
     case 'header':
       return cut === '' || /[?:)%]/.test(rule.from.value) ? [] : [`%REQ(${rule.from.value})${cut}%`];
     default:

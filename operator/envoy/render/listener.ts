@@ -17,6 +17,13 @@ export interface JwtProvider {
   audiences?: string[];
 }
 
+export interface ListenerTls {
+  certificateFile: string;
+  keyFile: string;
+  /** Callers must present a certificate of this authority; it is who they are. */
+  clientCaFile?: string;
+}
+
 export interface ListenerOptions {
   address: Endpoint;
   /** Name under which the access log reports; the analyzer shows it as source. */
@@ -24,7 +31,7 @@ export interface ListenerOptions {
   /** Proxies in front of this Envoy that append to `x-forwarded-for`. */
   trustedHops: number;
   jwt?: JwtProvider;
-  tls?: { certificateFile: string; keyFile: string };
+  tls?: ListenerTls;
   /** Names behind the bits of the header shape; absence of one of these is a fact the analyzer uses. */
   shapeHeaders: readonly string[];
   /**
@@ -155,7 +162,7 @@ export const tlsInspector: Json = {
   },
 };
 
-function serverTls(tls: { certificateFile: string; keyFile: string }): Json {
+function serverTls(tls: ListenerTls): Json {
   return {
     name: 'envoy.transport_sockets.tls',
     typedConfig: {
@@ -165,7 +172,9 @@ function serverTls(tls: { certificateFile: string; keyFile: string }): Json {
         tlsCertificates: [
           { certificateChain: { filename: tls.certificateFile }, privateKey: { filename: tls.keyFile } },
         ],
+        ...(tls.clientCaFile ? { validationContext: { trustedCa: { filename: tls.clientCaFile } } } : {}),
       },
+      ...(tls.clientCaFile ? { requireClientCertificate: true } : {}),
     },
   };
 }
