@@ -59,7 +59,7 @@ export const F = {
   status: 56,
   /** method | flow << 8 | outcome << 16 | feed << 24 */
   kinds: 57,
-  /** Path with query: tells cache-busting and parameter walking from re-reading. Two words. */
+  /** Path with query, points in time aside: tells parameter walking from re-reading. Two words. */
   target: 58,
   /** Index of the source in this process; for the clock only, never for detection. */
   source: 60,
@@ -97,6 +97,8 @@ export const Flag = {
   objectInferred: 1 << 16,
   /** The token is one that this login handed out. */
   tokenIssued: 1 << 17,
+  /** An identifier stands in the path, and it names no file: somebody looks a record up. */
+  recordPath: 1 << 18,
 } as const;
 
 /** The eight high bits of `F.flags`: weight of the reputation lists that name a principal of the request, 255 = 1. */

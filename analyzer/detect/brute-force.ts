@@ -142,6 +142,7 @@ export const bruteForce: DetectorFactory = (close) => {
         operation: 0,
         object: 0,
         foreign: true,
+        first: false,
         success: false,
         delta: countDistinct(u32, own + A.sources),
         surprise,

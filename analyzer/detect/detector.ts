@@ -71,6 +71,8 @@ export interface DerivedUpdate {
   /** Meaning is the detector's own. */
   object: number;
   foreign: boolean;
+  /** Nobody had been served the object before. */
+  first: boolean;
   success: boolean;
   delta: number;
   surprise: number;

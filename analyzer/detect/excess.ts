@@ -13,19 +13,37 @@ import { WindowTable } from './window-table.ts';
 const id = 'excess';
 const DETECTOR = 6;
 
-/** Start of the running second (f64), its requests, the most of any second, requests and sharers of the window. */
-const O = { second: 0, running: 2, peak: 3, requests: 4, sharedBy: 5, words: 6 } as const;
+/**
+ * Start of the running second and of the last request (f64), requests of that second, the most of any second, requests,
+ * what they weigh, sharers of the window, and requests of the running burst.
+ */
+const O = {
+  second: 0,
+  last: 2,
+  running: 4,
+  peak: 5,
+  requests: 6,
+  weight: 7,
+  sharedBy: 8,
+  burst: 9,
+  words: 10,
+} as const;
 /** Mean of the logarithm of requests per window, and how many windows. */
 const Kept = { mean: 0, windows: 1, words: 2 } as const;
 
 const minRequests = 30;
+/**
+ * A page fetches its rows and previews side by side: of requests that it leads to at once the first is a choice and
+ * each further one a small part of it, until there are more than a page holds.
+ */
+const burst = { withinMs: 400, weight: 0.1, most: 60 };
 /** However alike most callers are (monitors, cron), one person's minute is several times another's. */
 const leastDeviation = 0.9;
 /** Own windows that weigh as much as what everybody does. */
 const ownWeight = 10;
 const settings = [
-  { windowMs: 60_000, prior: { mean: 1.6, deviation: 1.1, windows: 60 } },
-  { windowMs: 600_000, prior: { mean: 2.4, deviation: 1.25, windows: 60 } },
+  { windowMs: 60_000, prior: { mean: 1.6, deviation: 1.1, windows: 60, between: 0.5 } },
+  { windowMs: 600_000, prior: { mean: 2.4, deviation: 1.25, windows: 60, between: 0.5 } },
 ];
 /** Most requests of any second in a minute: a page that loads its parts asks for some ten at once, hardly for fifty. */
 const peak = { prior: { mean: 0.8, deviation: 0.7, windows: 60 }, least: 20, leastDeviation: 0.6, place: 6 };
@@ -57,6 +75,7 @@ export const excess: DetectorFactory = (close) => {
         const requests = (f32[own + O.requests] as number) + 1;
         f32[own + O.requests] = requests;
         f32[own + O.sharedBy] = scene.sharedBy;
+        weigh(table, own, scene);
         if (index === 0) statePeak(table, base, scene);
         if ((requests & 15) !== 0 || requests < minRequests * Math.max(1, scene.sharedBy)) continue;
         stateCount(table, base, scene, index);
@@ -70,6 +89,7 @@ function stateCount(table: WindowTable, base: number, scene: Scene, index: numbe
   const { f32 } = table.slab;
   const shared = Math.max(1, scene.sharedBy);
   const requests = f32[base + table.own + O.requests] as number;
+  const weight = f32[base + table.own + O.weight] as number;
   table.sample(base, scene.seq);
   const at = cellOf(DETECTOR, scene.kind) * SUMS + index * 3;
   const usual = normalOf(scene.population?.sums, at, (settings[index] as (typeof settings)[number]).prior);
@@ -79,13 +99,24 @@ function stateCount(table: WindowTable, base: number, scene: Scene, index: numbe
   scene.say(table, base, {
     detector: id,
     family: 'volume',
-    surprise: normalSurprise((Math.log(requests / shared) - mean) / Math.max(leastDeviation, usual.deviation)),
+    surprise: normalSurprise((Math.log(weight / shared) - mean) / Math.max(leastDeviation, usual.deviation)),
     observed: requests,
     expected: Math.exp(mean) * shared,
     unit: `requests within ${table.windowMs / 60_000} min`,
     baseline: scene.population?.sums[at] ?? 0,
     successShare: 0,
   });
+}
+
+function weigh(table: WindowTable, own: number, scene: Scene): void {
+  const { f32, f64 } = table.slab;
+  const startedAt = scene.f64[(scene.record + F.startedAt) >> 1] as number;
+  const follows =
+    hasFlag(scene, Flag.hasReferer) && Math.abs(startedAt - (f64[(own + O.last) >> 1] as number)) <= burst.withinMs;
+  const running = follows ? (f32[own + O.burst] as number) + 1 : 1;
+  f64[(own + O.last) >> 1] = startedAt;
+  f32[own + O.burst] = running;
+  f32[own + O.weight] = (f32[own + O.weight] as number) + (running > 1 && running <= burst.most ? burst.weight : 1);
 }
 
 function statePeak(table: WindowTable, base: number, scene: Scene): void {
@@ -120,19 +151,21 @@ function learn(table: WindowTable, base: number, index: number, partial: Partial
   const own = base + table.own;
   const kept = base + table.kept;
   const shared = Math.max(1, f32[own + O.sharedBy] as number);
-  const ln = Math.log(Math.max(1, (f32[own + O.requests] as number) / shared));
+  const ln = Math.log(Math.max(1, (f32[own + O.weight] as number) / shared));
   const windows = f32[kept + Kept.windows] as number;
   f32[kept + Kept.mean] =
     (f32[kept + Kept.mean] as number) + (ln - (f32[kept + Kept.mean] as number)) / Math.min(windows + 1, 500);
   f32[kept + Kept.windows] = windows + 1;
+  // Callers are the population, not minutes: what asks day and night would be all there is.
+  const share = 1 / (1 + windows);
   // Two windows and the peak share one cell of nine numbers: three each.
   const at = cellOf(DETECTOR, kind) * SUMS;
-  addNormal(partial.sums, at + index * 3, ln);
-  if (index === 0) addNormal(partial.sums, at + peak.place, Math.log(Math.max(1, f32[own + O.peak] as number)));
+  addNormal(partial.sums, at + index * 3, ln, share);
+  if (index === 0) addNormal(partial.sums, at + peak.place, Math.log(Math.max(1, f32[own + O.peak] as number)), share);
 }
 
-function addNormal(sums: Float64Array, at: number, value: number): void {
-  sums[at] = (sums[at] as number) + 1;
-  sums[at + 1] = (sums[at + 1] as number) + value;
-  sums[at + 2] = (sums[at + 2] as number) + value * value;
+function addNormal(sums: Float64Array, at: number, value: number, share: number): void {
+  sums[at] = (sums[at] as number) + share;
+  sums[at + 1] = (sums[at + 1] as number) + share * value;
+  sums[at + 2] = (sums[at + 2] as number) + share * value * value;
 }

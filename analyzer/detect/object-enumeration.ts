@@ -41,7 +41,9 @@ const O = {
 
 /**
  * An id that only looks like an object's name is one once its operation has shown that its objects are private: this
- * many touches, of which at most this share were foreign. An operator's object rule needs no such proof.
+ * many touches of objects that somebody had been served before, of which at most this share were foreign. First
+ * touches prove nothing, for whoever watches a film alone is the first at each of its parts. An operator's object rule
+ * needs no such proof.
  */
 const inferredPrivate = { touches: 50, foreign: 0.1 };
 /** Foreign share of an operation before anything is known: an operation may turn out to be a catalogue. */
@@ -110,6 +112,7 @@ export const objectEnumeration: DetectorFactory = (close) => {
         ),
         object: fold(scene.keyLo, scene.keyHi),
         foreign,
+        first: unowned && served,
         success: served,
         delta: scene.f64[(scene.record + F.objectDelta) >> 1] as number,
         surprise: 0,
@@ -134,11 +137,12 @@ export const objectEnumeration: DetectorFactory = (close) => {
         addOperation(scene.partial, update.operation, index, 1);
         f32[own + O.taught + index] = (f32[own + O.taught + index] as number) + 1;
       };
-      teach(0);
+      const ruled = update.count > 0;
+      const counts = ruled || !update.first;
+      if (counts) teach(0);
       if (update.foreign) teach(1);
-      const owned =
-        update.count > 0 || (ratios.touches >= inferredPrivate.touches && ratios.foreign <= inferredPrivate.foreign);
-      if (owned) {
+      const owned = ruled || (ratios.touches >= inferredPrivate.touches && ratios.foreign <= inferredPrivate.foreign);
+      if (owned && counts) {
         f32[own + O.expected] = (f32[own + O.expected] as number) + ratios.foreign;
         f32[own + O.baseline] = ratios.touches;
       }
@@ -147,6 +151,8 @@ export const objectEnumeration: DetectorFactory = (close) => {
         if (update.success) f32[own + O.served] = (f32[own + O.served] as number) + 1;
         actors.sample(base, update.seq);
       }
+      // What is everybody's is walked in order by whoever reads on.
+      if (!owned) return;
       const step = takeStep(base, update);
       if (step !== Step.none) teach(2);
       if (step === Step.regular) teach(3);
@@ -160,7 +166,9 @@ export const objectEnumeration: DetectorFactory = (close) => {
     const { f32 } = actors.slab;
     const own = base + actors.own;
     const step = Math.fround(update.delta);
-    const regular = Math.abs(step) === 1 || f32[own + O.step] === step;
+    // What is one's own is gone through in order by any program.
+    const strange = update.foreign || update.first;
+    const regular = strange && (Math.abs(step) === 1 || f32[own + O.step] === step);
     f32[own + O.step] = step;
     f32[own + O.steps] = (f32[own + O.steps] as number) + 1;
     if (!regular) return Step.irregular;

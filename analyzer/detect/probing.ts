@@ -3,12 +3,12 @@
  * client sends. Links that are gone come with a page that names them, among pages that are there; a word list is many
  * that nothing links to, each once, faster than anybody types.
  */
-import { F, Flag, Signal } from '../observation.ts';
+import { F, Flag, methods, Signal } from '../observation.ts';
 import { Key } from '../engine/key-kind.ts';
 import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.ts';
 import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
-import { hasFlag, isAsset, statusOf } from './facts.ts';
+import { hasFlag, isAsset, methodOf, statusOf } from './facts.ts';
 import { cellOf, SUMS } from './population.ts';
 import { betaGeometricSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
@@ -31,9 +31,11 @@ const O = {
   /** Refused requests right after another, under another user agent. */
   switches: 8,
   agent: 9,
-  missing: 10,
-  hostile: 10 + DISTINCT_WORDS,
-  words: 10 + 2 * DISTINCT_WORDS,
+  /** Records looked up that are not there. */
+  lookups: 10,
+  missing: 12,
+  hostile: 12 + DISTINCT_WORDS,
+  words: 12 + 2 * DISTINCT_WORDS,
 } as const;
 
 /** One more missing path, one more hostile request, per window, before anything is known. */
@@ -42,8 +44,18 @@ const hostile = { mean: 0.015, count: 200, strength: 12, most: 0.2 };
 
 /** A missing path that a page links to, or whose operation exists and may answer 404 for "none". */
 const linkedWeight = 0.2;
-/** Among served requests a miss counts by its share, down to this much. */
-const leastShare = 0.3;
+/**
+ * Who looks records up by their ids (pictures of customers, parts of backups, modules) meets many that are not there:
+ * it says no more than so much. Word lists hold words.
+ */
+const lookup = { weight: 0.2, most: 3 };
+/**
+ * Among served requests misses count less, and far less once they are few: by the cube of twice their share, down to
+ * this. Programs that look whether something is there before they fetch or write it are served most of the time.
+ */
+const leastShare = 0.1;
+/** Answers of something done: who is let write here is no stranger feeling for what there is. */
+const done = { statuses: new Set([201, 204, 207]), weight: 4 } as const;
 /** Nobody follows dead bookmarks this fast, or changes browsers. */
 const fastMs = 2_000;
 const switchMs = 3_000;
@@ -60,6 +72,7 @@ const weights: readonly (readonly [signals: number, weight: number])[] = [
   [Signal.sensitiveFile, 1.5],
 ];
 
+const OPTIONS = methods.indexOf('OPTIONS');
 const windowMs = 3_600_000;
 
 export const probing: DetectorFactory = (close) => {
@@ -118,9 +131,10 @@ export const probing: DetectorFactory = (close) => {
     };
     const missingMean = mean(sums?.[at + 1] ?? 0, missing);
     const hostileMean = mean(sums?.[at + 2] ?? 0, hostile);
-    const gone = f32[own + O.gone] as number;
+    const gone =
+      (f32[own + O.gone] as number) + Math.min(lookup.most, lookup.weight * (f32[own + O.lookups] as number));
     const served = f32[own + O.served] as number;
-    const share = served === 0 ? 1 : Math.max(leastShare, Math.min(1, (2 * gone) / (gone + served)));
+    const share = served === 0 ? 1 : Math.max(leastShare, Math.min(1, ((2 * gone) / (gone + served)) ** 3));
     const bad = f32[own + O.bad] as number;
     const each = (gone * share) / Math.max(1, scene.sharedBy);
     // A crawler that says so works off old links for years: what is gone counts only beside hostile content.
@@ -128,8 +142,9 @@ export const probing: DetectorFactory = (close) => {
       hasFlag(scene, Flag.declaredBot) && bad === 0
         ? 0
         : betaGeometricSurprise(each, missingMean, missing.strength) +
-          Math.min(maxPace, perFast * (f32[own + O.fast] as number)) +
-          Math.min(maxSwitches, perSwitch * (f32[own + O.switches] as number));
+          share *
+            (Math.min(maxPace, perFast * (f32[own + O.fast] as number)) +
+              Math.min(maxSwitches, perSwitch * (f32[own + O.switches] as number)));
     const byContent = betaGeometricSurprise(bad, hostileMean, hostile.strength);
     // Sets are sketches: they never say more than there was.
     const requests = f32[own + O.requests] as number;
@@ -161,7 +176,9 @@ function servedBeside(table: WindowTable, scene: Scene): void {
   if (base < 0) return;
   const { f32 } = table.slab;
   const own = base + table.own;
-  if ((f32[own + O.requests] as number) > 0) f32[own + O.served] = (f32[own + O.served] as number) + 1;
+  if ((f32[own + O.requests] as number) === 0) return;
+  const weight = done.statuses.has(statusOf(scene)) && methodOf(scene) !== OPTIONS ? done.weight : 1;
+  f32[own + O.served] = (f32[own + O.served] as number) + weight;
 }
 
 /** True when something new is known. */
@@ -174,14 +191,20 @@ function noteMissing(table: WindowTable, base: number, scene: Scene): boolean {
   const linked = hasFlag(scene, Flag.hasReferer) || !hasFlag(scene, Flag.unknownOperation);
   const agent = scene.u32[scene.record + F.userAgent] as number;
   f64[(own + O.missedAt) >> 1] = startedAt;
+  const path = fold(scene.u32[scene.record + F.path] as number, scene.u32[scene.record + F.path + 1] as number);
+  const isNew = addDistinct(u32, own + O.missing, path);
+  if (hasFlag(scene, Flag.recordPath)) {
+    if (isNew) f32[own + O.lookups] = (f32[own + O.lookups] as number) + 1;
+    return isNew;
+  }
   let changed = false;
-  if (pause <= switchMs && agent !== u32[own + O.agent]) {
+  // Behind one address several browsers meet the same dead links.
+  if (pause <= switchMs && !linked && agent !== u32[own + O.agent]) {
     f32[own + O.switches] = (f32[own + O.switches] as number) + 1;
     changed = scene.kind === Key.address;
   }
   u32[own + O.agent] = agent;
-  const path = fold(scene.u32[scene.record + F.path] as number, scene.u32[scene.record + F.path + 1] as number);
-  if (!addDistinct(u32, own + O.missing, path)) return changed;
+  if (!isNew) return changed;
   if (pause <= fastMs && !linked) f32[own + O.fast] = (f32[own + O.fast] as number) + 1;
   f32[own + O.gone] = (f32[own + O.gone] as number) + (linked ? linkedWeight : 1);
   return true;

@@ -18,8 +18,8 @@ const DETECTOR = 4;
 
 /**
  * Last read (f64), reads, pauses, sum and sum of squares of their logarithms, reads that a page led to, parts of pages
- * fetched beside, requests of any kind, the operation read most and its lead over all others, targets; kept: own mean
- * and windows, best surprise and start (f64) of the last window.
+ * fetched beside, requests of any kind, the operation read most and its lead over all others, reads of the running
+ * burst, what all reads weigh, reads with a large answer, targets; kept: own mean and windows, best surprise and start (f64) of the last window.
  */
 const O = {
   lastAt: 0,
@@ -32,13 +32,16 @@ const O = {
   requests: 8,
   operation: 9,
   lead: 10,
-  targets: 12,
-  words: 12 + DISTINCT_WORDS,
+  burst: 12,
+  weight: 13,
+  large: 14,
+  targets: 16,
+  words: 16 + DISTINCT_WORDS,
 } as const;
 const Kept = { mean: 0, windows: 1, last: 2, lastAt: 4, words: 6 } as const;
 
 /** Logarithm of distinct resources per hour, and of the spread of the logarithms of pauses, before anything is known. */
-const coverage = { mean: 1.8, deviation: 1.1, windows: 40 };
+const coverage = { mean: 1.8, deviation: 1.1, windows: 40, between: 0.5 };
 const evenness = { mean: 0.3, deviation: 0.4, windows: 40 };
 const leastDeviation = 0.35;
 /** Evenness and monotony tell a program from a person, not a bad program from a good one: each says no more than this. */
@@ -59,6 +62,13 @@ const minTargets = 30;
  * says where it comes from with one header; that it fetches every picture is rarer.
  */
 const browsing = { share: 0.5, linked: 0.1, parts: 0.4 };
+/**
+ * A page fetches its rows and previews side by side: of reads that come at once the first is a choice and each further
+ * one a small part of it, until there are more than a page holds.
+ */
+const burst = { withinMs: 400, weight: 0.1, most: 60 };
+/** Large answers to a page that shows them one after another are a film: evenly paced by nature, and one choice. */
+const film = { bytes: 200_000, share: 0.5, weight: 0.1 };
 /** Windows after which an application is also held against its own past. */
 const ownWindows = 12;
 const GET = 1;
@@ -90,7 +100,7 @@ export const scraping: DetectorFactory = (close) => {
       close(t, base, (partial, kind) => {
         const at = cellOf(DETECTOR, kind) * SUMS;
         const sums = partial.sums;
-        const ln = Math.log(targets);
+        const ln = Math.log(targets * choiceShare(f32, own));
         sums[at] = (sums[at] as number) + 1;
         sums[at + 1] = (sums[at + 1] as number) + ln;
         sums[at + 2] = (sums[at + 2] as number) + ln * ln;
@@ -121,7 +131,11 @@ export const scraping: DetectorFactory = (close) => {
       const reads = (f32[own + O.reads] as number) + 1;
       f32[own + O.reads] = reads;
       noteOperation(table, own, scene);
-      if (hasFlag(scene, Flag.hasReferer)) f32[own + O.linked] = (f32[own + O.linked] as number) + 1;
+      if (hasFlag(scene, Flag.hasReferer)) {
+        f32[own + O.linked] = (f32[own + O.linked] as number) + 1;
+        if ((scene.f64[(scene.record + F.responseBytes) >> 1] as number) >= film.bytes)
+          f32[own + O.large] = (f32[own + O.large] as number) + 1;
+      }
       addDistinct(
         u32,
         own + O.targets,
@@ -129,6 +143,7 @@ export const scraping: DetectorFactory = (close) => {
       );
       const last = f64[(own + O.lastAt) >> 1] as number;
       const startedAt = scene.f64[(scene.record + F.startedAt) >> 1] as number;
+      noteBurst(f32, own, last !== 0 && Math.abs(startedAt - last) <= burst.withinMs);
       if (last !== 0) {
         const ln = Math.log(Math.max(0.05, Math.abs(startedAt - last) / 1000));
         f32[own + O.pauses] = (f32[own + O.pauses] as number) + 1;
@@ -146,7 +161,7 @@ export const scraping: DetectorFactory = (close) => {
       const sums = scene.population?.sums;
       const usual = normalOf(sums, at, coverage);
       let surprise =
-        normalSurprise((Math.log(targets) - usual.mean) / usual.deviation) *
+        normalSurprise((Math.log(targets * choiceShare(f32, own)) - usual.mean) / usual.deviation) *
         (1 -
           ((f32[own + O.linked] as number) >= reads * browsing.share ? browsing.linked : 0) -
           ((f32[own + O.parts] as number) >= reads * browsing.share ? browsing.parts : 0));
@@ -165,7 +180,7 @@ export const scraping: DetectorFactory = (close) => {
         surprise = combinedSurprise(
           surprise,
           same,
-          scene.at - (f64[(base + W.windowAt) >> 1] as number) < evenAfterMs
+          scene.at - (f64[(base + W.windowAt) >> 1] as number) < evenAfterMs || isFilm(f32, own)
             ? 0
             : Math.min(
                 mostOfManner,
@@ -205,6 +220,22 @@ function noteOperation(table: WindowTable, own: number, scene: Scene): void {
   const lead = f32[own + O.lead] as number;
   if (lead === 0) u32[own + O.operation] = operation;
   f32[own + O.lead] = lead === 0 || u32[own + O.operation] === operation ? lead + 1 : lead - 1;
+}
+
+function noteBurst(f32: Float32Array, own: number, follows: boolean): void {
+  const running = follows ? (f32[own + O.burst] as number) + 1 : 1;
+  f32[own + O.burst] = running;
+  f32[own + O.weight] = (f32[own + O.weight] as number) + (running > 1 && running <= burst.most ? burst.weight : 1);
+}
+
+/** Part of the reads that were choices. */
+function choiceShare(f32: Float32Array, own: number): number {
+  const share = (f32[own + O.weight] as number) / (f32[own + O.reads] as number);
+  return isFilm(f32, own) ? Math.min(share, film.weight) : share;
+}
+
+function isFilm(f32: Float32Array, own: number): boolean {
+  return (f32[own + O.large] as number) > (f32[own + O.reads] as number) * film.share;
 }
 
 /** Minus the logarithm of the share of what a caller does beside what it does most. */

@@ -122,10 +122,20 @@ export interface Normal {
   deviation: number;
 }
 
-/** Mean and deviation from (n, sum, sum of squares) at `at`, with a prior worth `prior.windows` windows. */
-export function normalOf(sums: Float64Array | undefined, at: number, prior: Normal & { windows: number }): Normal {
+/** What is usual before anything is known: worth so many windows, and sites differ in it by `between`. */
+export interface NormalPrior extends Normal {
+  windows: number;
+  between?: number;
+}
+
+/**
+ * Mean and deviation from (n, sum, sum of squares) at `at` and a prior. As far as the prior stands in for what is not
+ * known yet, that this site may be another one than most makes the deviation larger.
+ */
+export function normalOf(sums: Float64Array | undefined, at: number, prior: NormalPrior): Normal {
   const n = (sums?.[at] ?? 0) + prior.windows;
   const mean = ((sums?.[at + 1] ?? 0) + prior.mean * prior.windows) / n;
   const squares = ((sums?.[at + 2] ?? 0) + (prior.mean ** 2 + prior.deviation ** 2) * prior.windows) / n;
-  return { mean, deviation: Math.sqrt(Math.max(0.04, squares - mean * mean)) };
+  const unknown = (prior.between ?? 0) ** 2 * (prior.windows / n);
+  return { mean, deviation: Math.sqrt(Math.max(0.04, squares - mean * mean) + unknown) };
 }

@@ -1,5 +1,6 @@
 /** The request target taken apart once, and all that depends on it alone; cached per text by the identifier. */
 import { Signal } from '../observation.ts';
+import { isIdentifier } from '../operations/segment.ts';
 import type { SipKey } from './siphash.ts';
 import { digest, siphash } from './siphash.ts';
 import { readSignals } from './signals.ts';
@@ -16,6 +17,11 @@ const pictureQuery = /(?:^|&)(?:request=get(?:map|tile)|format=image(?:\/|%2f))/
 const conventions =
   /^\/(?:favicon[^/]*|apple-touch-icon[^/]*|apple-app-site-association|robots\.txt|humans\.txt|ads\.txt|app-ads\.txt|sellers\.json|security\.txt|sitemap[\w.-]*\.xml(?:\.gz)?|browserconfig\.xml|crossdomain\.xml|clientaccesspolicy\.xml|wpad\.dat|manifest\.(?:json|webmanifest)|site\.webmanifest|(?:firebase-messaging-)?(?:sw|service-worker)\.js|asset-manifest\.json|\.well-known\/[\w./-]*)$/i;
 
+/** A point in time in the query (seconds, milliseconds, ISO 8601) says when something is asked for, not what. */
+const instants =
+  /(?:^|&)(?![^=&]*(?:id|key|n[or]|number|code|sku|ean)=)[^=&]{1,40}=(?:1\d{9}(?:\d{3})?(?:\.\d{1,9})?|20\d\d-\d\d-\d\dt[^&]{2,40})(?=&|$)/gi;
+const mayHoldInstant = /=(?:1\d{9}|20\d\d-)/;
+
 export interface RequestTarget {
   /** Without query, as sent; "/" when empty. */
   path: string;
@@ -23,8 +29,11 @@ export interface RequestTarget {
   query: string;
   pathLo: number;
   pathHi: number;
+  /** Of path and query, without points in time: an open page that asks for news reads one thing, again and again. */
   targetLo: number;
   targetHi: number;
+  /** An identifier stands in the path, and it names no file: somebody looks a record up. */
+  recordPath: boolean;
   /** `Signal` bits: whatever the answer, and only when the request was refused. */
   signals: number;
   signalsWhenRefused: number;
@@ -56,7 +65,8 @@ export function readRequestTarget(method: string, raw: string, authority: string
   siphash(key, path);
   const pathLo = digest.lo;
   const pathHi = digest.hi;
-  if (query !== '') siphash(key, whole);
+  const asked = mayHoldInstant.test(query) ? query.replace(instants, '') : query;
+  if (asked !== '') siphash(key, asked === query ? whole : `${path}?${asked}`);
   return {
     path,
     query,
@@ -65,9 +75,15 @@ export function readRequestTarget(method: string, raw: string, authority: string
     targetLo: digest.lo,
     targetHi: digest.hi,
     signals: signals | content.always,
+    recordPath: namesRecord(path),
     signalsWhenRefused: content.whenRefused,
     staticAsset: assets.test(path) || conventions.test(path) || pictureQuery.test(query),
   };
+}
+
+function namesRecord(path: string): boolean {
+  const segments = path.split('/', 24);
+  return !(segments.at(-1) as string).includes('.') && segments.some(isIdentifier);
 }
 
 function hostOnly(authority: string): string {

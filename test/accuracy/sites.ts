@@ -8,8 +8,10 @@ import { join } from 'node:path';
 import { type AnalyzeResult, levelRank, type VerdictSummary } from '@picket/standalone/analyze/result.ts';
 import { runAnalyze } from '@picket/standalone/analyze/run.ts';
 import { attackers } from '../scenarios/sites/attackers.ts';
+import { burstySites } from '../scenarios/sites/bursty-sites.ts';
 import { everydaySites } from '../scenarios/sites/everyday-sites.ts';
 import { heldBackSites } from '../scenarios/sites/held-back-sites.ts';
+import { programSites } from '../scenarios/sites/program-sites.ts';
 import type { SiteAttack } from '../scenarios/sites/site-attacks.ts';
 import { silentHost } from '../support/silent-host.ts';
 
@@ -34,7 +36,7 @@ const isGuilty = (v: VerdictSummary, attack: SiteAttack): boolean =>
   (attack.addresses.length > 1 && v.principal.kind === 'Campaign');
 
 print('| ordinary site | seeds | requests | accused |\n|---|---|---|---|');
-for (const [name, make] of Object.entries({ ...everydaySites, ...heldBackSites })) {
+for (const [name, make] of Object.entries({ ...everydaySites, ...burstySites, ...programSites, ...heldBackSites })) {
   let requests = 0;
   let bad = 0;
   for (const seed of seeds) {

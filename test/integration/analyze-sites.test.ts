@@ -7,8 +7,10 @@ import { levelRank } from '@picket/standalone/analyze/result.ts';
 import { runAnalyze } from '@picket/standalone/analyze/run.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attackers } from '../scenarios/sites/attackers.ts';
+import { burstySites } from '../scenarios/sites/bursty-sites.ts';
 import { everydaySites } from '../scenarios/sites/everyday-sites.ts';
 import { hour } from '../scenarios/sites/actors.ts';
+import { programSites } from '../scenarios/sites/program-sites.ts';
 import { siteAttacks } from '../scenarios/sites/site-attacks.ts';
 import { ordinarySites } from '../scenarios/sites/sites.ts';
 import { silentHost } from '../support/silent-host.ts';
@@ -38,7 +40,7 @@ describe('ordinary sites raise no alarm', () => {
   for (const [name, make] of Object.entries(ordinarySites)) {
     it.each([
       ['small', { seed: 11, people: 20, days: 0.75 }],
-      ['busy', { seed: 12, people: 400, days: 1 }],
+      ['busy', { seed: 12, people: 300, days: 0.6 }],
       ['several days', { seed: 13, people: 40, days: 2 }],
     ])(`${name}, %s`, async (_, options) => {
       const site = make(options);
@@ -55,7 +57,7 @@ describe('ordinary sites raise no alarm', () => {
 });
 
 describe('everyday sites accuse nobody', () => {
-  it.each(Object.entries(everydaySites))('%s', async (_, make) => {
+  it.each(Object.entries({ ...everydaySites, ...burstySites, ...programSites }))('%s', async (_, make) => {
     const site = make(31);
     const result = await analyze(site.log.combined());
     expect(result.requests).toBe(site.log.length);
