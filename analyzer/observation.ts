@@ -99,6 +99,8 @@ export const Flag = {
   tokenIssued: 1 << 17,
   /** An identifier stands in the path, and it names no file: somebody looks a record up. */
   recordPath: 1 << 18,
+  /** The path is one of the names that scanners ask every site for: one alone means nothing. */
+  triedName: 1 << 19,
 } as const;
 
 /** The eight high bits of `F.flags`: weight of the reputation lists that name a principal of the request, 255 = 1. */

@@ -1,7 +1,8 @@
 /**
  * Scanners and forced browsing: distinct things asked for that are not there, and requests whose content no ordinary
  * client sends. Links that are gone come with a page that names them, among pages that are there; a word list is many
- * that nothing links to, each once, faster than anybody types.
+ * that nothing links to, each once, faster than anybody types. Sites that answer everything with a page or a redirect
+ * never say what is missing: there it is one and the same answer to many names that scanners try everywhere.
  */
 import { F, Flag, methods, Signal } from '../observation.ts';
 import { Key } from '../engine/key-kind.ts';
@@ -33,9 +34,13 @@ const O = {
   agent: 9,
   /** Records looked up that are not there. */
   lookups: 10,
-  missing: 12,
-  hostile: 12 + DISTINCT_WORDS,
-  words: 12 + 2 * DISTINCT_WORDS,
+  /** The answer that names nothing links to got most, its lead over other answers, and what those names weigh. */
+  answer: 11,
+  lead: 12,
+  alike: 13,
+  missing: 14,
+  hostile: 14 + DISTINCT_WORDS,
+  words: 14 + 2 * DISTINCT_WORDS,
 } as const;
 
 /** One more missing path, one more hostile request, per window, before anything is known. */
@@ -49,6 +54,10 @@ const linkedWeight = 0.2;
  * it says no more than so much. Word lists hold words.
  */
 const lookup = { weight: 0.2, most: 3 };
+/** What a path weighs that got the same answer as the others, by whether it is a name that is tried everywhere; of which there must be some. */
+const alike = { tried: 1, other: 0.15, least: 6, triedShare: 0.25 } as const;
+/** Bodies of one page differ by a token or the name that was asked for. */
+const sameBytes = 12;
 /**
  * Among served requests misses count less, and far less once they are few: by the cube of twice their share, down to
  * this. Programs that look whether something is there before they fetch or write it are served most of the time.
@@ -72,6 +81,8 @@ const weights: readonly (readonly [signals: number, weight: number])[] = [
   [Signal.sensitiveFile, 1.5],
 ];
 
+const GET = methods.indexOf('GET');
+const HEAD = methods.indexOf('HEAD');
 const OPTIONS = methods.indexOf('OPTIONS');
 const windowMs = 3_600_000;
 
@@ -88,7 +99,7 @@ export const probing: DetectorFactory = (close) => {
         const at = cellOf(DETECTOR, kind) * SUMS;
         const sums = partial.sums;
         sums[at] = (sums[at] as number) + 1;
-        sums[at + 1] = (sums[at + 1] as number) + (f32[own + O.gone] as number);
+        sums[at + 1] = (sums[at + 1] as number) + (f32[own + O.gone] as number) + alikeWeight(f32, own);
         // Hostile only in looks is what the site answers; what it refuses stays hostile, however many try.
         sums[at + 2] = (sums[at + 2] as number) + Math.min(f32[own + O.hits] as number, f32[own + O.bad] as number);
       }),
@@ -101,7 +112,18 @@ export const probing: DetectorFactory = (close) => {
       const signals = scene.u32[scene.record + F.signals] as number;
       const absent = isMissing(scene);
       if (!absent && signals === 0) {
-        if (!isAsset(scene) && statusOf(scene) < 400) servedBeside(table, scene);
+        if (isAsset(scene)) return;
+        // Who asked for none of those names is not followed.
+        const tried = hasFlag(scene, Flag.triedName) && isGuess(scene);
+        const base = tried
+          ? table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code)
+          : table.slab.find(scene.keyLo, scene.keyHi);
+        if (base < 0) return;
+        const same = isGuess(scene) && noteAlike(table, base, scene);
+        if (!same || !tried) servedBeside(table, base, scene);
+        if (!same) return;
+        table.sample(base, scene.seq);
+        state(table, base, scene);
         return;
       }
       const base = table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
@@ -131,8 +153,9 @@ export const probing: DetectorFactory = (close) => {
     };
     const missingMean = mean(sums?.[at + 1] ?? 0, missing);
     const hostileMean = mean(sums?.[at + 2] ?? 0, hostile);
+    const same = alikeWeight(f32, own);
     const gone =
-      (f32[own + O.gone] as number) + Math.min(lookup.most, lookup.weight * (f32[own + O.lookups] as number));
+      (f32[own + O.gone] as number) + same + Math.min(lookup.most, lookup.weight * (f32[own + O.lookups] as number));
     const served = f32[own + O.served] as number;
     const share = served === 0 ? 1 : Math.max(leastShare, Math.min(1, ((2 * gone) / (gone + served)) ** 3));
     const bad = f32[own + O.bad] as number;
@@ -149,6 +172,7 @@ export const probing: DetectorFactory = (close) => {
     // Sets are sketches: they never say more than there was.
     const requests = f32[own + O.requests] as number;
     const paths = Math.min(requests, countDistinct(u32, own + O.missing));
+    const which = same > 0 ? 'paths that are missing or all answered alike' : 'missing paths';
     const targets = Math.min(requests, countDistinct(u32, own + O.hostile));
     scene.say(t, base, {
       detector: id,
@@ -159,10 +183,10 @@ export const probing: DetectorFactory = (close) => {
       expected: missingMean / (1 - missingMean) + hostileMean / (1 - hostileMean),
       unit:
         targets === 0
-          ? `requests for ${paths} missing paths`
+          ? `requests for ${paths} ${which}`
           : paths === 0
             ? `requests, ${targets} targets with hostile content`
-            : `requests, ${paths} missing paths and ${targets} targets with hostile content`,
+            : `requests, ${paths} ${which} and ${targets} targets with hostile content`,
       baseline: known,
       successShare: (f32[own + O.hits] as number) / requests,
     });
@@ -170,15 +194,64 @@ export const probing: DetectorFactory = (close) => {
   return detector;
 };
 
-/** Requests that are served weigh against the misses around them; a key without any is not tracked. */
-function servedBeside(table: WindowTable, scene: Scene): void {
-  const base = table.slab.find(scene.keyLo, scene.keyHi);
-  if (base < 0) return;
+/** Requests that are served weigh against the misses around them. */
+function servedBeside(table: WindowTable, base: number, scene: Scene): void {
+  if (statusOf(scene) >= 400) return;
   const { f32 } = table.slab;
   const own = base + table.own;
   if ((f32[own + O.requests] as number) === 0) return;
   const weight = done.statuses.has(statusOf(scene)) && methodOf(scene) !== OPTIONS ? done.weight : 1;
   f32[own + O.served] = (f32[own + O.served] as number) + weight;
+}
+
+/** A page that nothing linked to, asked for by name. */
+function isGuess(scene: Scene): boolean {
+  const status = statusOf(scene);
+  return (
+    (methodOf(scene) === GET || methodOf(scene) === HEAD) &&
+    !hasFlag(scene, Flag.hasReferer) &&
+    !hasFlag(scene, Flag.recordPath) &&
+    (status === 200 || status === 401 || (status >= 300 && status < 400 && status !== 304))
+  );
+}
+
+/**
+ * Counts a path that was not asked for before by the answer it got; the most common answer is kept after Boyer and
+ * Moore (1981). True when it is that answer.
+ */
+function noteAlike(table: WindowTable, base: number, scene: Scene): boolean {
+  const { u32, f32, f64 } = table.slab;
+  const own = base + table.own;
+  const path = fold(scene.u32[scene.record + F.path] as number, scene.u32[scene.record + F.path + 1] as number);
+  if (!addDistinct(u32, own + O.missing, path)) return false;
+  const status = statusOf(scene);
+  const bytes = scene.f64[(scene.record + F.responseBytes) >> 1] as number;
+  // A redirect's length is that of the place it points to; 0 stands for no answer yet.
+  const answer = status === 200 ? 1024 + (bytes > 0 ? Math.min(2 ** 31, bytes) : 0) : status;
+  const before = u32[own + O.answer] as number;
+  const lead = f32[own + O.lead] as number;
+  const weight = hasFlag(scene, Flag.triedName) ? alike.tried : alike.other;
+  const startedAt = scene.f64[(scene.record + F.startedAt) >> 1] as number;
+  if (lead === 0 || answer === before || (answer >= 1024 && before >= 1024 && Math.abs(answer - before) <= sameBytes)) {
+    u32[own + O.answer] = answer;
+    f32[own + O.lead] = lead + 1;
+    f32[own + O.alike] = (lead === 0 ? 0 : (f32[own + O.alike] as number)) + weight;
+    f32[own + O.requests] = (f32[own + O.requests] as number) + 1;
+    const last = f64[(own + O.missedAt) >> 1] as number;
+    if (last !== 0 && Math.abs(startedAt - last) <= fastMs) f32[own + O.fast] = (f32[own + O.fast] as number) + 1;
+    f64[(own + O.missedAt) >> 1] = startedAt;
+    return true;
+  }
+  f32[own + O.alike] = ((f32[own + O.alike] as number) * (lead - 1)) / lead;
+  f32[own + O.lead] = lead - 1;
+  return false;
+}
+
+/** What is answered alike says nothing until it is more than a few names, and unless scanners try some of them. */
+function alikeWeight(f32: Float32Array, own: number): number {
+  const lead = f32[own + O.lead] as number;
+  const weight = f32[own + O.alike] as number;
+  return lead < alike.least || weight < lead * (alike.triedShare + alike.other * (1 - alike.triedShare)) ? 0 : weight;
 }
 
 /** True when something new is known. */

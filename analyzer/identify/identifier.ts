@@ -326,6 +326,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       if (refused) flags |= Flag.refusedByPicket;
       if (target.staticAsset) flags |= Flag.staticAsset;
       if (target.recordPath) flags |= Flag.recordPath;
+      if (target.triedName) flags |= Flag.triedName;
       if (agent.declaredBot) flags |= Flag.declaredBot;
       if (record.referer !== '') flags |= Flag.hasReferer;
       if (record.requestHeaders.has('cookie')) flags |= Flag.hasCookie;

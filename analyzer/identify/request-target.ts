@@ -3,7 +3,7 @@ import { Signal } from '../observation.ts';
 import { isIdentifier } from '../operations/segment.ts';
 import type { SipKey } from './siphash.ts';
 import { digest, siphash } from './siphash.ts';
-import { readSignals } from './signals.ts';
+import { isTriedName, readSignals } from './signals.ts';
 
 /** Longest target kept; a longer one is cut and marked malformed. */
 const maxLength = 8192;
@@ -34,6 +34,8 @@ export interface RequestTarget {
   targetHi: number;
   /** An identifier stands in the path, and it names no file: somebody looks a record up. */
   recordPath: boolean;
+  /** A name that scanners ask every site for. */
+  triedName: boolean;
   /** `Signal` bits: whatever the answer, and only when the request was refused. */
   signals: number;
   signalsWhenRefused: number;
@@ -76,6 +78,7 @@ export function readRequestTarget(method: string, raw: string, authority: string
     targetHi: digest.hi,
     signals: signals | content.always,
     recordPath: namesRecord(path),
+    triedName: path.length <= 160 && isTriedName(path.toLowerCase()),
     signalsWhenRefused: content.whenRefused,
     staticAsset: assets.test(path) || conventions.test(path) || pictureQuery.test(query),
   };

@@ -10,6 +10,18 @@ import { Signal } from '../observation.ts';
 /** Longest target looked at; what hides behind it is a header bomb, which is a signal of its own. */
 const maxTargetLength = 4096;
 
+/** Names that nothing on a site may answer to, and that lists of names to try have in common; `panels` and the files of secrets beside. */
+const triedNames =
+  /^\/+(?:admin\w{0,10}|administrat\w{2,8}|backups?|bak|old|new|test\w{0,6}|dev|develop\w{0,6}|staging|stage|beta|tmp|temp|private|secrets?|hidden|intern(?:al|et)?|intranet|extranet|database|db|sql|mysql|dump|dumps|logs?|conf|configs?|configuration|cfg|setup|install\w{0,6}|upgrade|cpanel|panel|cgi|cgi-bin|scripts|includes?|inc|lib|libs|src|vendor|node_modules|upload|uploads|console|debug|webmail|phpmyadmin|pma|shell|cmd|server|git|svn|cvs|root|passwords?|passwd|users|members|manager|swagger\w{0,6}|graphql|actuator|jenkins|solr|wordpress|wp|drupal|joomla)(?:\/|\.\w{2,4})?$/;
+/** Scripts by a name of few letters and figures at the top or among the parts of a product, where shells are left; what plug-ins and themes say of themselves. */
+const leftBehind =
+  /^\/+(?:(?:wp-(?:content|includes|admin)\/(?:[\w-]{1,40}\/){0,4})?[\w-]{1,18}\.(?:php\d?|phtml|aspx?|jspx?|cgi|pl|cfm)|(?:wp-content|modules|plugins|components|sites\/all)\/[\w/.-]{1,120}\/(?:readme|changelog|license)\.(?:txt|md))$/;
+
+/** True for names that scanners ask every site for: one alone means nothing. `path` lower case. */
+export function isTriedName(path: string): boolean {
+  return triedNames.test(path) || leftBehind.test(path) || panels.test(path);
+}
+
 export interface ContentSignals {
   /** `Signal` bits whatever the answer was. */
   always: number;

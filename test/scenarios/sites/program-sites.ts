@@ -159,6 +159,7 @@ const builds: EverydaySite = (seed) => {
     );
     if (random.chance(0.5))
       batch(site, { address: runner, agent: 'Go-http-client/1.1' }, at, random.whole(30, 220), 70, () => ({
+        bytes: random.whole(40, 90_000),
         path: `/goproxy/example.org/${random.hex(3)}/${random.hex(6)}/@v/${random.pick(['list', 'v1.2.3.info', 'v1.2.3.mod', 'v1.2.3.zip'])}`,
         status: random.weighted([
           [200, 70],
