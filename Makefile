@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools tools-kubernetes tools-providers tools-node npm-packages need-node need-python demo demo-seeds cluster check test test-fast clean
+.PHONY: help setup tools tools-kubernetes tools-providers tools-node npm-packages need-node need-python demo demo-seeds cluster check test test-fast test-providers clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,8 +91,11 @@ check: setup ## Generate, format, lint, types, dead code and unit tests
 test-fast: setup ## check, integration and invariants: the inner loop
 	@node test/support/suites.ts integration invariants
 
-test: setup tools-node ## Everything: check, integration, invariants, end to end, Kubernetes
-	@node test/support/suites.ts integration invariants e2e kubernetes
+test: setup tools-node ## Everything: check, integration, invariants, end to end, Kubernetes, providers where they are built
+	@node test/support/suites.ts integration invariants e2e kubernetes providers
+
+test-providers: setup tools-kubernetes tools-providers ## The wiring of Envoys through Envoy Gateway, with its own control plane (as root)
+	@vitest run --project=providers
 
 clean: ## Remove everything that make installed or produced
 	rm -rf $(TOOLS) node_modules coverage

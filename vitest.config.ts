@@ -30,7 +30,7 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      ...(['integration', 'invariants', 'e2e', 'kubernetes'] as const).map((name) => ({
+      ...(['integration', 'invariants', 'e2e', 'kubernetes', 'providers'] as const).map((name) => ({
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],

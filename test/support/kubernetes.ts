@@ -217,10 +217,23 @@ function exists(path: string): true | undefined {
 export async function installDefinitions(kubeconfig: string): Promise<void> {
   const api = adminApi(kubeconfig);
   const folder = join(repositoryRoot, 'crds/gen');
-  const names: string[] = [];
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.yaml'))) {
-    const body = parse(readFileSync(join(folder, file), 'utf8')) as { metadata: { name: string } };
-    names.push(body.metadata.name);
+  const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  await applyDefinitions(
+    api,
+    files.map((file) => parse(readFileSync(join(folder, file), 'utf8')) as Definition),
+  );
+  api.close();
+}
+
+/** A CustomResourceDefinition. */
+export interface Definition {
+  kind: string;
+  metadata: { name: string };
+}
+
+/** Applies definitions and waits until the API server serves them. */
+export async function applyDefinitions(api: ApiServer, bodies: readonly Definition[]): Promise<void> {
+  for (const body of bodies) {
     await api.request('PATCH', `${definitions}/${body.metadata.name}`, {
       query: { fieldManager: 'picket-test', force: true },
       contentType: 'application/apply-patch+yaml',
@@ -228,17 +241,16 @@ export async function installDefinitions(kubeconfig: string): Promise<void> {
     });
   }
   await waitFor('definitions served', async () => {
-    for (const name of names) {
+    for (const { metadata } of bodies) {
       const { status } = await api.request<{ status?: { conditions?: { type: string; status: string }[] } }>(
         'GET',
-        `${definitions}/${name}`,
+        `${definitions}/${metadata.name}`,
       );
       if (!status?.conditions?.some(({ type, status: is }) => type === 'Established' && is === 'True'))
         return undefined;
     }
     return true;
   });
-  api.close();
 }
 
 /** Makes a namespace, unless it is there. */

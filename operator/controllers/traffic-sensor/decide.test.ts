@@ -119,6 +119,19 @@ describe('Envoy Gateway', () => {
     expect(programmed({ type: 'Accepted', status: 'False', reason: 'Disabled' })).toMatch(
       /^False PatchPoliciesDisabled: .*enableEnvoyPatchPolicy to true/,
     );
+    // It does not read what it is told not to take.
+    const accepted = stored('Gateway', 'web', {
+      spec: gateway.spec,
+      status: { conditions: [{ type: 'Accepted', status: 'True' }] },
+    });
+    const silent = (createdAt: string) => {
+      const policy = stored('EnvoyPatchPolicy', 'picket-edge-web', {});
+      policy.metadata.creationTimestamp = createdAt;
+      const provider = { settings, gateways: new Map([['web', accepted]]), present: [policy] };
+      return claims(spec, { provider })['Programmed'];
+    };
+    expect(silent('2026-02-03T04:05:00Z')).toMatch(/^False Pending/);
+    expect(silent('2026-02-03T04:04:00Z')).toMatch(/^False PatchPoliciesDisabled/);
     expect(programmed({ type: 'Programmed', status: 'False', reason: 'Invalid', message: 'no such field' })).toBe(
       'False RefusedByProvider: EnvoyPatchPolicy shop/picket-edge-web: no such field',
     );

@@ -27,7 +27,7 @@ export function decide(facts: TrafficSensorFacts, now: number): TrafficSensorPla
   const accepted = acceptance(facts);
   const { objects, obsolete } = accepted.status === 'True' ? wiring(facts, now) : { objects: [], obsolete: [] };
   const claims = [accepted];
-  if (accepted.status === 'True') claims.push(programmed(facts));
+  if (accepted.status === 'True') claims.push(programmed(facts, now));
   const { generation } = sensor.metadata;
   const asked = readyPods !== undefined || objects.length > 0;
   const waits = objects.length > 0 && claims.some(({ reason }) => reason === 'Pending');
@@ -63,9 +63,9 @@ function wiring(facts: TrafficSensorFacts, now: number): Pick<TrafficSensorPlan,
   return { objects, obsolete: obsolete.map(({ kind, metadata }) => ({ kind, namespace, name: metadata.name })) };
 }
 
-function programmed(facts: TrafficSensorFacts): ConditionClaim {
+function programmed(facts: TrafficSensorFacts, now: number): ConditionClaim {
   const { refusal } = facts.provider;
-  if (!refusal) return providers[providerOf(facts.sensor)].programmed(facts);
+  if (!refusal) return providers[providerOf(facts.sensor)].programmed(facts, now);
   return refusal.installed
     ? notProgrammed('RefusedByProvider', `${refusal.kind}: ${refusal.message}`)
     : notProgrammed(

@@ -84,6 +84,16 @@ export async function buildTools(
   }
 }
 
+/** Links what an earlier build left; what it did not is left out. */
+export function linkBuiltTools(what: keyof typeof stagesOf): void {
+  for (const stage of stagesOf[what]) {
+    for (const name of Object.keys(stage.packages)) {
+      const path = join(cacheFolder(), `${name}-${versionOf(stage)}`);
+      if (existsSync(path)) link(name, path);
+    }
+  }
+}
+
 async function build(
   stage: Stage,
   names: readonly string[],

@@ -15,6 +15,9 @@ import { notProgrammed, type Provider, type ProviderFacts } from './provider.ts'
 /** Looked at again after so long when Envoy Gateway found no listener under one scheme of names, nor under the other. */
 const schemeRetryMs = 60_000;
 
+/** It answers within a second. */
+const silenceMs = 10_000;
+
 /** Envoys of Gateways that Envoy Gateway runs. */
 export const envoyGateway: Provider = {
   objects({ sensor, provider }, wiring, now) {
@@ -34,12 +37,12 @@ export const envoyGateway: Provider = {
     ].filter((object) => object !== undefined);
   },
 
-  programmed(facts) {
+  programmed(facts, now) {
     const { sensor, provider, connectedEnvoys } = facts;
     const { namespace } = sensor.metadata;
     for (const [name, gateway] of provider.gateways) {
       const problem = gateway
-        ? (patchProblem(sensor, provider, name) ??
+        ? (patchProblem(sensor, provider, gateway, now) ??
           (connectedEnvoys === 0 ? certificateProblem(sensor, provider, gateway) : undefined))
         : notProgrammed('GatewayNotFound', `spec.envoy.gateways: there is no Gateway ${namespace}/${name}`);
       if (problem) return problem;
@@ -99,24 +102,34 @@ function answersTo({ metadata, status }: StoredObject): Answer[] {
     .filter(({ observedGeneration }) => observedGeneration === undefined || observedGeneration >= metadata.generation);
 }
 
-function patchProblem(sensor: TrafficSensor, facts: ProviderFacts, gateway: string): ConditionClaim | undefined {
-  const policy = patchPolicyOf(sensor, facts, gateway);
-  const name = `EnvoyPatchPolicy ${sensor.metadata.namespace}/${envoyGatewayName(sensor.metadata.name, gateway)}`;
+function patchProblem(
+  sensor: TrafficSensor,
+  facts: ProviderFacts,
+  gateway: StoredObject,
+  now: number,
+): ConditionClaim | undefined {
+  const called = gateway.metadata.name;
+  const policy = patchPolicyOf(sensor, facts, called);
+  const name = `EnvoyPatchPolicy ${sensor.metadata.namespace}/${envoyGatewayName(sensor.metadata.name, called)}`;
   if (!policy) return notProgrammed('Pending', `${name} is written`);
   const refused = refusedIn(policy);
   if (refused) return refused;
   const programmed = answersTo(policy).find(({ type }) => type === 'Programmed');
   if (!programmed) {
+    const { conditions = [] } = (gateway.status ?? {}) as { conditions?: { type: string; status: string }[] };
+    const runs = conditions.some(({ type, status }) => type === 'Accepted' && status === 'True');
+    // Where it is told to take no patches it does not so much as read them.
+    if (runs && now - Date.parse(policy.metadata.creationTimestamp) > silenceMs) return patchesDisabled(name);
     return notProgrammed(
       'Pending',
-      `Envoy Gateway has said nothing of ${name}: does it run, and is Gateway ${gateway} of its class?`,
+      `Envoy Gateway has said nothing of ${name}: does it run, and is Gateway ${called} of its class?`,
     );
   }
   if (programmed.status === 'True') return undefined;
   return programmed.reason === 'ResourceNotFound'
     ? notProgrammed(
         'ListenerNotFound',
-        `${name}: ${programmed.message}. See the status of the listeners of Gateway ${gateway}`,
+        `${name}: ${programmed.message}. See the status of the listeners of Gateway ${called}`,
       )
     : notProgrammed('RefusedByProvider', `${name}: ${programmed.message}`);
 }
@@ -125,13 +138,17 @@ function patchProblem(sensor: TrafficSensor, facts: ProviderFacts, gateway: stri
 function refusedIn(policy: StoredObject): ConditionClaim | undefined {
   const refused = answersTo(policy).find(({ type, status }) => type === 'Accepted' && status === 'False');
   if (!refused) return undefined;
-  const { namespace, name } = policy.metadata;
+  const name = `${policy.kind} ${policy.metadata.namespace}/${policy.metadata.name}`;
   return refused.reason === 'Disabled'
-    ? notProgrammed(
-        'PatchPoliciesDisabled',
-        'Envoy Gateway takes no EnvoyPatchPolicy: set extensionApis.enableEnvoyPatchPolicy to true in its configuration (Helm: config.envoyGateway.extensionApis.enableEnvoyPatchPolicy=true) and restart it',
-      )
-    : notProgrammed('RefusedByProvider', `${policy.kind} ${namespace}/${name}: ${refused.message}`);
+    ? patchesDisabled(name)
+    : notProgrammed('RefusedByProvider', `${name}: ${refused.message}`);
+}
+
+function patchesDisabled(name: string): ConditionClaim {
+  return notProgrammed(
+    'PatchPoliciesDisabled',
+    `Envoy Gateway runs and does not look at ${name}: set extensionApis.enableEnvoyPatchPolicy to true in its configuration (Helm: config.envoyGateway.extensionApis.enableEnvoyPatchPolicy=true) and restart it`,
+  );
 }
 
 /** A Gateway whose Envoys have no certificate for Picket; one with a configuration of its own may mount it there. */

@@ -9,7 +9,7 @@ export interface Provider {
   /** Objects by which another control plane configures its Envoys. */
   objects(facts: TrafficSensorFacts, wiring: Wiring, now: number): ApplyObject[];
   /** The claim `Programmed` of a sensor that is accepted. */
-  programmed(facts: TrafficSensorFacts): ConditionClaim;
+  programmed(facts: TrafficSensorFacts, now: number): ConditionClaim;
 }
 
 /** The control planes that this operator may give objects, and what Envoys are told by them. */

@@ -1,0 +1,40 @@
+/** Definitions of others' kinds, out of the Go modules that carry them. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import { runToEnd } from './commands.ts';
+import type { Definition } from './kubernetes.ts';
+import { repositoryRoot } from './tools.ts';
+
+const sources = {
+  gatewayApi: {
+    module: 'sigs.k8s.io/gateway-api',
+    pinnedBy: 'envoy-gateway',
+    files: /^config\/crd\/experimental\/gateway.*\.yaml$/,
+  },
+  envoyGateway: {
+    module: 'github.com/envoyproxy/gateway',
+    pinnedBy: 'envoy-gateway',
+    files: /^charts\/gateway-crds-helm\/templates\/generated\/.*\.yaml$/,
+  },
+} as const;
+
+/** Reads the definitions of the version that is pinned for the tests; downloads the module if need be. */
+export async function foreignDefinitions(source: keyof typeof sources): Promise<Definition[]> {
+  const { module, pinnedBy, files } = sources[source];
+  const { code, out, err } = await runToEnd('go', ['mod', 'download', '-json', module], {
+    cwd: join(repositoryRoot, 'test/kubernetes/tools', pinnedBy),
+    env: { GOFLAGS: '-mod=readonly' },
+  });
+  if (code !== 0) throw new Error(`go mod download ${module}: ${err}`);
+  const { Dir: folder } = JSON.parse(out) as { Dir: string };
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => files.test(name))
+    .flatMap((name) =>
+      // Charts put conditions of Helm around them.
+      parseAllDocuments(readFileSync(join(folder, name), 'utf8').replaceAll(/^\{\{.*\}\}$/gm, '')),
+    )
+    .map((document) => document.toJS() as Definition | null)
+    .filter((body) => body?.kind === 'CustomResourceDefinition')
+    .filter((body) => body !== null);
+}
