@@ -18,9 +18,10 @@ const sources = {
     files: /^charts\/gateway-crds-helm\/templates\/generated\/.*\.yaml$/,
   },
 } as const;
+export type ForeignSource = keyof typeof sources;
 
 /** Reads the definitions of the version that is pinned for the tests; downloads the module if need be. */
-export async function foreignDefinitions(source: keyof typeof sources): Promise<Definition[]> {
+export async function foreignDefinitions(source: ForeignSource): Promise<Definition[]> {
   const { module, pinnedBy, files } = sources[source];
   const { code, out, err } = await runToEnd('go', ['mod', 'download', '-json', module], {
     cwd: join(repositoryRoot, 'test/kubernetes/tools', pinnedBy),
