@@ -6,7 +6,6 @@ import type { Bus } from '@picket/runtime/bus/bus.ts';
 import { openNats } from '@picket/runtime/bus/open-nats.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
 import type { SettingValues } from '@picket/runtime/config.ts';
-import { PicketError } from '@picket/runtime/errors.ts';
 import { startHealth } from '@picket/runtime/health.ts';
 import type { Host } from '@picket/runtime/host.ts';
 import { createLogger } from '@picket/runtime/log.ts';
@@ -22,7 +21,7 @@ import { listedResources, providerResources, referencedResources } from './contr
 import { reportOperator } from './metrics.ts';
 import { type Operator, startOperator } from './operator.ts';
 
-/** Runs until `signal` aborts or the Lease is lost: who has lost it must not go on as if nothing had happened. */
+/** Runs until `signal` aborts. Who loses the Lease goes on serving, and waits to write. */
 export async function runOperator(
   settings: SettingValues<typeof operatorSettings>,
   host: Host,
@@ -44,6 +43,8 @@ export async function runOperator(
     userAgent: `picket-operator/0.1.0 (${identity})`,
     random,
   });
+  const running: { bus?: Bus; operator?: Operator; lease?: LeaseHolder } = {};
+  const mayWrite = (): boolean => running.lease?.isLeader() ?? false;
   const objects = openKubernetesStore({
     api,
     resources: Object.assign(
@@ -54,11 +55,11 @@ export async function runOperator(
     clock,
     log,
     random,
+    mayWrite,
     reporter: { component: 'picket-operator', instance: identity },
   });
   await using closing = new AsyncDisposableStack();
   closing.defer(() => objects.close());
-  const running: { bus?: Bus; operator?: Operator; lease?: LeaseHolder } = {};
   const metrics = createMetrics({ node: true });
   const fleetMetrics = reportOperator(metrics, () => running.operator?.envoys());
   metrics.readFrom('picket_operator_leading', () => [{ labels: {}, value: running.lease?.isLeader() ? 1 : 0 }]);
@@ -98,14 +99,13 @@ export async function runOperator(
     providers: providersOf(settings),
     // A certificate of another fleet gets none of this one's filters.
     ...(tls ? { tls: { ...tls, allowedNames: [settings.fleet] } } : {}),
-    mayWrite: () => running.lease?.isLeader() ?? false,
+    mayWrite,
   });
   running.operator = operator;
   closing.defer(() => operator.close());
   log.info('serving filters', { xds: operator.xdsPort, health: health.port, replica: identity });
 
   // Who is not ready to serve must not lead either.
-  const { promise: lost, reject: onLost } = Promise.withResolvers<never>();
   const lease = holdLease({
     api,
     namespace: settings.leaseNamespace,
@@ -115,18 +115,9 @@ export async function runOperator(
     log,
     random,
     onLeading: () => operator.lead(),
-    onLost: () =>
-      onLost(
-        new PicketError('Conflict', 'the lease was lost: starting again as one that waits', { reason: 'LeaseLost' }),
-      ),
   });
   running.lease = lease;
   closing.defer(() => lease.close());
-  await Promise.race([lost, stopOf(signal)]);
-  log.info('stopping', { reason: String(signal.reason) });
-}
-
-/** Resolves when the process shall stop. */
-async function stopOf(signal: AbortSignal): Promise<undefined> {
   if (!signal.aborted) await once(signal, 'abort');
+  log.info('stopping', { reason: String(signal.reason) });
 }

@@ -115,6 +115,14 @@ export const metricCatalogue = {
     help: 'Rows other than requests that could not be stored.',
     labels: { kind: records },
   },
+  picket_publish_waiting_objects: {
+    type: 'gauge',
+    help: 'Kubernetes objects whose newest state is not written yet.',
+  },
+  picket_publish_failures_total: {
+    type: 'counter',
+    help: 'Writes of Kubernetes objects that failed and are tried again.',
+  },
   picket_enforce_envoys: { type: 'gauge', help: 'Envoys connected for enforcement.' },
   picket_enforce_pushes_total: {
     type: 'counter',

@@ -1,5 +1,5 @@
 /** What the analyzer knows of an API and its policy, as status. Pure; conditions get their generation when written. */
-import type { ProtectedAPIStatus } from '@picket/crds/gen/types.ts';
+import type { Condition, ProtectedAPIStatus } from '@picket/crds/gen/types.ts';
 import { Level, type CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { FlowLearning } from '../identify/identifier.ts';
 import type { Operation } from '../operations/operation.ts';
@@ -29,6 +29,17 @@ export interface ConditionDraft {
   status: 'True' | 'False' | 'Unknown';
   reason: string;
   message: string;
+}
+
+/** The transition time changes only with the status of the condition. */
+export function conditionFrom(
+  draft: ConditionDraft,
+  before: readonly Condition[] | undefined,
+  generation: number,
+  now: number,
+): Condition {
+  const same = before?.find((c) => c.type === draft.type && c.status === draft.status);
+  return { ...draft, observedGeneration: generation, lastTransitionTime: same?.lastTransitionTime ?? iso(now) };
 }
 
 /** Numeric gates of `Learned`. */

@@ -11,10 +11,19 @@ export function reportStatus(
 ): void {
   const byPolicy = new Map<string, StatusView[]>();
   for (const view of views) {
-    publisher.status('ProtectedAPI', view.api, apiStatus(view, verdictsOf(view.api), now), apiConditions(view, now));
+    const { traffic, learning, columns, ...status } = apiStatus(view, verdictsOf(view.api), now);
+    publisher.status('ProtectedAPI', view.api, {
+      status,
+      figures: { ...(traffic ? { traffic } : {}), learning },
+      ...(columns ? { columns } : {}),
+      conditions: apiConditions(view, now),
+    });
     const policy = view.policy.behavior?.policy ?? '';
     if (policy !== '') byPolicy.set(policy, [...(byPolicy.get(policy) ?? []), view]);
   }
   for (const [policy, of] of byPolicy)
-    publisher.status('BehaviorPolicy', policy, { activity: policyActivity(of) }, [withinSafety(of)]);
+    publisher.status('BehaviorPolicy', policy, {
+      status: { activity: policyActivity(of) },
+      conditions: [withinSafety(of)],
+    });
 }

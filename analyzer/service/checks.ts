@@ -9,7 +9,7 @@ export interface AnalyzerFacts {
   /** Why nothing passes on the bus; undefined = all is well, or it is not open yet. */
   busTrouble: string | undefined;
   /** Undefined while it starts. */
-  view: Pick<AnalyzerView, 'store' | 'streams' | 'completeness'> | undefined;
+  view: Pick<AnalyzerView, 'store' | 'streams' | 'completeness' | 'publisher'> | undefined;
   /** Close of the last tick, Unix ms; 0 before the first. */
   lastTickAt: number;
   now: number;
@@ -23,12 +23,22 @@ export function analyzerChecks({ busTrouble, view, lastTickAt, now }: AnalyzerFa
   });
   const checks = [busTrouble ? check('NATS', 'failure', busTrouble) : check('NATS', 'ok', 'connected')];
   if (!view) return checks;
-  const { store, streams, completeness } = view;
+  const { store, streams, completeness, publisher } = view;
   if (store)
     checks.push(
       store.failingSinceMs > 0
         ? check('store', 'failure', `has taken nothing since ${iso(store.failingSinceMs)}; ${store.held} rows wait`)
         : check('store', 'ok', `${store.stored} rows stored`),
+    );
+  if (publisher)
+    checks.push(
+      publisher.trouble === undefined
+        ? check('status', 'ok', 'written')
+        : check(
+            'status',
+            'failure',
+            `${publisher.failing} objects cannot be written and are tried further: ${publisher.trouble}`,
+          ),
     );
   checks.push(
     streams.length === 0

@@ -4,6 +4,7 @@ import type { Clock } from '@picket/runtime/clock.ts';
 import type { LabelsOf, Metrics, Sample } from '@picket/runtime/metrics.ts';
 import type { Analyzer, AnalyzerMetrics } from '../analyzer.ts';
 import type { Usage } from '../engine/partition.ts';
+import type { PublisherStats } from '../publish/publisher.ts';
 import type { AlsServer, AlsStreamInfo } from '../ingest/als-server.ts';
 import type { CompletenessReport } from '../ingest/completeness.ts';
 import type { StoreWriterStats } from '../store/writer.ts';
@@ -20,6 +21,7 @@ export interface AnalyzerView {
   inFlight: AlsServer['inFlight'] | undefined;
   completeness: CompletenessReport[];
   store: StoreWriterStats | undefined;
+  publisher: PublisherStats | undefined;
 }
 
 /** Before there is a service. */
@@ -30,6 +32,7 @@ export const startingView: AnalyzerView = {
   inFlight: undefined,
   completeness: [],
   store: undefined,
+  publisher: undefined,
 };
 
 /** @param view undefined while there is nothing to look at */
@@ -100,6 +103,14 @@ export function reportAnalyzer(
   );
   readFrom('picket_store_failing_attempts', () => {
     const stats = view()?.store;
+    return stats ? [{ labels: {}, value: stats.failures }] : [];
+  });
+  readFrom('picket_publish_waiting_objects', () => {
+    const stats = view()?.publisher;
+    return stats ? [{ labels: {}, value: stats.waiting }] : [];
+  });
+  readFrom('picket_publish_failures_total', () => {
+    const stats = view()?.publisher;
     return stats ? [{ labels: {}, value: stats.failures }] : [];
   });
   readFrom('picket_store_records_dropped_total', () =>

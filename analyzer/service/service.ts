@@ -110,6 +110,7 @@ export async function startService(options: ServiceOptions): Promise<AnalyzerSer
     });
     closers.push(() => completeness.close());
 
+    const publisher = createPublisher({ objects, bus, clock, ledger, log });
     const analyzer = await startAnalyzer({
       workers: options.workers,
       keys: data.keys,
@@ -119,7 +120,7 @@ export async function startService(options: ServiceOptions): Promise<AnalyzerSer
       checkpoints: createCheckpoints(join(data.path, 'checkpoints'), process.versions.node.split('.')[0] ?? ''),
       checkpointIntervalMs,
       bus,
-      publisher: createPublisher({ objects, bus, clock, ledger, log }),
+      publisher,
       ledger,
       clock,
       log,
@@ -150,6 +151,7 @@ export async function startService(options: ServiceOptions): Promise<AnalyzerSer
         inFlight: als?.inFlight,
         completeness: completeness.report(),
         store: writer.stats(),
+        publisher: publisher.stats(),
       }),
       async serve({ paths, cwd }) {
         if (paths.length > 0) await learn(analyzer, paths, cwd, learned);

@@ -208,7 +208,7 @@ export function objectStoreContract(
     const owned = verdict({}, { name: 'owned', ownerReferences: [{ apiVersion, kind: key.kind, name, uid }] });
     await store.apply(owned, 'analyzer');
     await store.delete(key);
-    await vi.waitFor(async () => expect(await store.list('RiskVerdict')).toEqual([]));
+    await vi.waitFor(async () => expect(await store.list('RiskVerdict')).toEqual([]), { timeout: 20_000 });
     await expect(store.delete(key)).rejects.toMatchObject({ code: 'NotFound' });
   });
 }

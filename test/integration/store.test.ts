@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sampleVerdict } from '@picket/analyzer/publish/verdict-fixture.ts';
 import { F, ObservationBatch, STRIDE } from '@picket/analyzer/observation.ts';
 import { createClickHouseStore, type StoreEndpoint } from '@picket/analyzer/store/clickhouse-store.ts';
 import { startEngine } from '@picket/analyzer/store/embedded/supervisor.ts';
@@ -65,28 +66,8 @@ const finding = (over: Partial<Finding> = {}): Finding => ({
   ...over,
 });
 
-const verdict = (over: Partial<Verdict> = {}): Verdict => ({
-  name: 'shop-shop-address-0000000000000001',
-  api: 'shop/shop',
-  kind: 6,
-  pseudonym: '0000000000000001',
-  score: 91.25,
-  level: 4,
-  confidence: 0.5,
-  firstSeen: now - 1000,
-  lastSeen: now,
-  expiresAt: now + 1000,
-  requests: 12,
-  contributions: [{ source: 'bruteForce', points: 91.25 }],
-  findings: [],
-  requestIds: ['é', '"'],
-  benignIf: 'a load test',
-  enforceable: { ok: true, reason: '', message: '' },
-  policyRevision: 'r1',
-  detectorVersion: '1',
-  tick: 7,
-  ...over,
-});
+const verdict = (over: Partial<Verdict> = {}): Verdict =>
+  sampleVerdict({ firstSeen: now - 1000, lastSeen: now, expiresAt: now + 1000, requestIds: ['é', '"'], ...over });
 
 describe('store contract over the embedded engine', () => {
   let store: EmbeddedStore;

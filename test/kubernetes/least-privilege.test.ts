@@ -183,7 +183,7 @@ describe.skipIf(missing)(`least privilege${missing ? ` (${missing})` : ''}`, () 
       const answer = (await ask(analyzer)) as { checks: { name: string; result: string; message: string }[] };
       return answer.checks.every(({ result }) => result === 'ok') ? answer : undefined;
     });
-    expect(told.checks.map(({ name }) => name)).toEqual(['NATS', 'store', 'access logs']);
+    expect(told.checks.map(({ name }) => name)).toEqual(['NATS', 'store', 'status', 'access logs']);
     await nats.stop({ keepData: true });
     const lost = { name: 'NATS', result: 'failure', message: expect.stringContaining('disconnected from') };
     for (const component of [operator, analyzer])

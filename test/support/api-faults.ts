@@ -18,6 +18,9 @@ export interface ApiFaults {
   expireWatches(): void;
   /** Every open connection is cut in the middle of what it says. */
   cut(): void;
+  /** From now on nobody answers: connections end, and what was under way may have happened or not. */
+  away(): void;
+  back(): void;
   close(): Promise<void>;
 }
 
@@ -27,10 +30,15 @@ export async function startApiFaults(kubeconfig: string, path: string): Promise<
   const ca = Buffer.from(cluster.caData ?? '', 'base64');
   const requests: string[] = [];
   const watches = new Set<{ answer: ServerResponse; upstream: IncomingMessage }>();
+  let isAway = false;
   let refusals: { match: RegExp; status: number; left: number; headers: Record<string, string> }[] = [];
 
   const server = createServer((incoming, answer) => {
     const line = `${incoming.method} ${incoming.url}`;
+    if (isAway) {
+      incoming.destroy();
+      return;
+    }
     requests.push(line);
     const refusal = refusals.find(({ match, left }) => left > 0 && match.test(line));
     if (refusal) {
@@ -85,6 +93,13 @@ export async function startApiFaults(kubeconfig: string, path: string): Promise<
       }
     },
     cut: () => server.closeAllConnections(),
+    away() {
+      isAway = true;
+      server.closeAllConnections();
+    },
+    back() {
+      isAway = false;
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -18,6 +18,8 @@ export interface ApiRequest {
   /** `application/json` unless told. */
   contentType?: string;
   signal?: AbortSignal;
+  /** Asked before each attempt, for it may no longer be so at the next one; left out, always. */
+  permitted?(): boolean;
 }
 
 /** One line of a watch. `object` of an `ERROR` is a `Status`. */
@@ -107,6 +109,8 @@ export function connectApiServer(options: ApiServerOptions): ApiServer {
   return {
     async request<T>(method: string, path: string, request: ApiRequest = {}): Promise<T> {
       for (let attempt = 1; ; attempt++) {
+        if (request.permitted?.() === false)
+          throw new PicketError('Cancelled', `${method} ${path}: it is another one's to write now`);
         try {
           return await once<T>(method, path, request);
         } catch (thrown) {

@@ -29,6 +29,8 @@ export interface KubernetesStoreOptions {
   log: Logger;
   /** 0 ≤ x < 1; spreads retries. */
   random(): number;
+  /** Whether this replica may write status now; left out, always. */
+  mayWrite?(): boolean;
   /** Who reports events: "picket-operator" and the name of its pod. */
   reporter: { component: string; instance: string };
 }
@@ -170,7 +172,10 @@ export function openKubernetesStore(options: KubernetesStoreOptions): Kubernetes
         status,
       };
       const query = { fieldManager, force: true, fieldValidation: 'Strict' };
-      await api.request('PATCH', `${pathOf(key)}/status`, { query, body, contentType: applyPatch });
+      await api.request('PATCH', `${pathOf(key)}/status`, {
+        ...{ query, body, contentType: applyPatch },
+        ...(options.mayWrite ? { permitted: options.mayWrite } : {}),
+      });
     },
     async delete(key) {
       await api.request('DELETE', pathOf(key), { query: { propagationPolicy: 'Background' } });

@@ -1,6 +1,7 @@
 /**
  * Leader election by a Lease: whoever holds it writes, the others wait. A holder that cannot renew stops being leader
- * before anybody else may begin, so that two never write at once; one that leaves gives the lease back.
+ * before anybody else may begin, so that two never write at once, and waits like the others; one that leaves gives the
+ * lease back.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../clock.ts';
@@ -18,9 +19,8 @@ export interface LeaseOptions {
   log: Logger;
   /** 0 ≤ x < 1; spreads attempts. */
   random(): number;
+  /** The lease was won, for the first time or again. */
   onLeading(): void;
-  /** Writing must stop now. */
-  onLost(): void;
 }
 
 export interface LeaseHolder {
@@ -143,7 +143,6 @@ export function holdLease(options: LeaseOptions): LeaseHolder {
     if (!leading) return;
     leading = false;
     log.warn('no longer leading', { lease: options.name, reason });
-    options.onLost();
   }
 
   return {

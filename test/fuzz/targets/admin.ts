@@ -35,6 +35,7 @@ export async function adminTarget(): Promise<FuzzTarget> {
     inFlight: undefined,
     envoys: [],
     completeness: [],
+    publisher: undefined,
     store: {
       received: 0,
       stored: 0,
