@@ -7,18 +7,31 @@ export interface OperatorFacts {
   busTrouble: string | undefined;
   /** Kinds whose objects have not been listed yet. */
   unsynced: readonly string[];
+  /** Why changes of objects do not arrive; undefined = they do. */
+  storeTrouble: string | undefined;
+  /** Objects whose reconcile failed and is tried again, and the last failure. */
+  failing: { objects: number; why: string };
   /** Undefined while nothing is served. */
   envoys: readonly EnvoyAck[] | undefined;
 }
 
-export function operatorChecks({ busTrouble, unsynced, envoys }: OperatorFacts): HealthCheck[] {
+export function operatorChecks({ busTrouble, unsynced, storeTrouble, failing, envoys }: OperatorFacts): HealthCheck[] {
   return [
     busTrouble
       ? { name: 'NATS', result: 'failure', message: busTrouble }
       : { name: 'NATS', result: 'ok', message: 'connected' },
     unsynced.length > 0
       ? { name: 'API server', result: 'failure', message: `these kinds could not be listed: ${unsynced.join(', ')}` }
-      : { name: 'API server', result: 'ok', message: 'all kinds are followed' },
+      : storeTrouble
+        ? { name: 'API server', result: 'failure', message: storeTrouble }
+        : { name: 'API server', result: 'ok', message: 'all kinds are followed' },
+    failing.objects > 0
+      ? {
+          name: 'status',
+          result: 'failure',
+          message: `${failing.objects} objects could not be looked at or written, and are tried further: ${failing.why}`,
+        }
+      : { name: 'status', result: 'ok', message: 'written' },
     ...(envoys ? envoyChecks(envoys) : []),
   ];
 }

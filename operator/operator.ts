@@ -5,8 +5,9 @@ import { Bucket, policyKey } from '@picket/proto/subjects.ts';
 import type { Bus } from '@picket/runtime/bus/bus.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
 import type { Logger } from '@picket/runtime/log.ts';
-import type { ObjectKey, ObjectStore } from '@picket/runtime/objects/object-store.ts';
+import type { ObjectKey, ObjectStore, StoredObject } from '@picket/runtime/objects/object-store.ts';
 import * as behaviorPolicy from './controllers/behavior-policy/controller.ts';
+import { reportInvalid } from './controllers/invalidity.ts';
 import { type ObjectCache, ownKinds, watchObjects } from './controllers/object-cache.ts';
 import * as policyExemption from './controllers/policy-exemption/controller.ts';
 import * as protectedApi from './controllers/protected-api/controller.ts';
@@ -46,6 +47,8 @@ export interface OperatorOptions {
   replica?: string;
   /** Control planes that are given objects for their Envoys; none unless told. */
   providers?: ProviderSettings | undefined;
+  /** Why an object is not one that this version understands; left out where whoever stores objects has checked it. */
+  invalidity?(object: StoredObject): string | undefined;
   /** Whether this replica may write now: all of them compile and serve, one writes. Always, unless told. */
   mayWrite?(): boolean;
 }
@@ -59,6 +62,8 @@ export interface Operator {
   /** Where a decision stands, by what Envoys acknowledged. */
   programmed(decisionId: string): Programmed;
   envoys(): EnvoyAck[];
+  /** Objects whose reconcile failed and is tried again, and why the last one did. */
+  failing(): { objects: number; why: string };
   /** Resolves when every present object was reconciled once and nothing waits. */
   settled(): Promise<void>;
   /** This replica writes from now on: looks at everything again, for the one before may have left off anywhere. */
@@ -88,6 +93,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   /** Envoys that there should be, by the sensors of the fleet, which are named like it: one for each namespace. */
   const expectedEnvoys = new Map<string, number>();
   let connectedBefore = 0;
+  let lastFailure = '';
 
   const fleet: Fleet = await startFleet({
     fleet: options.fleet,
@@ -163,6 +169,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   async function reconcile(objects: ObjectCache, dependents: Dependents, text: string): Promise<void> {
     const { kind, ...key } = parseKey(text);
     const now = clock.now();
+    const strange = objects.notUnderstood({ kind, ...key });
+    if (strange) return reportInvalid(sinks, strange.object, strange.message, now);
     switch (kind) {
       case 'ProtectedAPI':
         return protectedApi.reconcile(
@@ -248,14 +256,16 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     return Math.max(fleet.connectedEnvoys(), expected());
   }
 
-  const objects = await watchObjects(store, stopping.signal, (key) => onObjectChange(key));
+  const objects = await watchObjects(store, stopping.signal, onObjectChange, options.invalidity);
   const dependents = createDependents(objects);
   late.cache = objects;
   late.dependents = dependents;
   late.queue = createWorkQueue({
     process: (key) => reconcile(objects, dependents, key),
-    onFailure: (key, error, retryMs) =>
-      log.warn('reconcile failed', { key, error: error instanceof Error ? error.message : String(error), retryMs }),
+    onFailure(key, error, retryMs) {
+      lastFailure = error instanceof Error ? error.message : String(error);
+      log.warn('reconcile failed', { key, error: lastFailure, retryMs });
+    },
     random: options.random,
     elapsed: () => clock.elapsed(),
   });
@@ -300,6 +310,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     policies: () => policies.inForce(),
     programmed: (id) => fleet.programmed(id),
     envoys: () => fleet.envoys(),
+    failing: () => ({ objects: late.queue?.failing() ?? 0, why: lastFailure }),
     settled: () => late.queue?.idle() ?? Promise.resolve(),
     lead() {
       policies.doubt();

@@ -17,6 +17,7 @@ import { holdLease, type LeaseHolder } from '@picket/runtime/objects/kubernetes/
 import { tlsOf } from '@picket/runtime/process-settings.ts';
 import { operatorChecks } from './checks.ts';
 import { type operatorSettings, providersOf } from './config.ts';
+import { invalidityOf } from './controllers/invalidity.ts';
 import { listedResources, providerResources, referencedResources } from './controllers/object-cache.ts';
 import { reportOperator } from './metrics.ts';
 import { type Operator, startOperator } from './operator.ts';
@@ -74,6 +75,8 @@ export async function runOperator(
       operatorChecks({
         busTrouble: running.bus?.trouble(),
         unsynced: objects.unsynced(),
+        storeTrouble: objects.trouble(),
+        failing: running.operator?.failing() ?? { objects: 0, why: '' },
         envoys: running.operator?.envoys(),
       }),
     metrics,
@@ -99,6 +102,7 @@ export async function runOperator(
     providers: providersOf(settings),
     // A certificate of another fleet gets none of this one's filters.
     ...(tls ? { tls: { ...tls, allowedNames: [settings.fleet] } } : {}),
+    invalidity: invalidityOf,
     mayWrite,
   });
   running.operator = operator;

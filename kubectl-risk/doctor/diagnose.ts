@@ -137,7 +137,8 @@ function workloadChecks(workload: WorkloadFact): Found[] {
 const checkFixes: Record<string, string> = {
   NATS: 'see that nats.url of the chart answers, has JetStream, and takes the user of nats.existingSecret',
   store: 'see that store.url of the chart answers and that its disk has room; what waits is kept up to 200,000 rows',
-  'API server': 'see that the chart’s roles are bound (rbac.create) and picket-crds is of the same version',
+  'API server':
+    'see that it answers, that the chart’s roles are bound (rbac.create) and picket-crds is of the same version',
   status:
     'see that the API server is well and that the chart’s roles are bound (rbac.create); what waits is written later',
   Envoys: 'docs/guides/attach-your-envoy.md: node.cluster is the fleet, and so is a name in the certificate',

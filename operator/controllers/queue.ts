@@ -5,6 +5,8 @@ export interface WorkQueue {
   addAfter(key: string, delayMs: number): void;
   /** Keys that wait or run. */
   size(): number;
+  /** Keys whose last attempt failed. */
+  failing(): number;
   /** Resolves when nothing waits or runs; retries that are due later do not count. */
   idle(): Promise<void>;
   close(): Promise<void>;
@@ -81,6 +83,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     add,
     addAfter,
     size: () => waiting.size + (running ? 1 : 0),
+    failing: () => failures.size,
     idle: () => (running ? new Promise((resolve) => void idlers.push(resolve)) : Promise.resolve()),
     async close() {
       closed = true;

@@ -176,6 +176,7 @@ describe.skipIf(missing)(`least privilege${missing ? ` (${missing})` : ''}`, () 
       checks: [
         { name: 'NATS', result: 'ok', message: 'connected' },
         { name: 'API server', result: 'ok', message: expect.any(String) },
+        { name: 'status', result: 'ok', message: 'written' },
         { name: 'Envoys', result: 'ok', message: '1 connected, all filters acknowledged' },
       ],
     });

@@ -16,12 +16,18 @@ export interface NatsServer {
   readonly folder: string;
 }
 
-export async function startNats(options: { folder?: string; port?: number } = {}): Promise<NatsServer> {
+/** @param options.jetstream on unless told */
+export async function startNats(
+  options: { folder?: string; port?: number; jetstream?: boolean } = {},
+): Promise<NatsServer> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'picket-nats-'));
   const port = options.port ?? (await freePort());
   const process = startProcess({
     command: requireTool('nats-server'),
-    args: ['-js', '-sd', join(folder, 'store'), '-a', '127.0.0.1', '-p', String(port)],
+    args: [
+      ...(options.jetstream === false ? [] : ['-js', '-sd', join(folder, 'store')]),
+      ...['-a', '127.0.0.1', '-p', String(port)],
+    ],
     logPath: join(folder, 'nats.log'),
   });
   await waitFor('NATS ready', () => (process.output().includes('Server is ready') ? true : undefined), { process });

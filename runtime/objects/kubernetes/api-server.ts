@@ -35,8 +35,8 @@ export interface ApiServer {
    * @throws PicketError; `reason` is the API server's where it gave one
    */
   request<T>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, options?: ApiRequest): Promise<T>;
-  /** Lines as they come; ends when the server ends the watch. Not tried again: only the caller knows from where. */
-  watch(path: string, query: Query, signal: AbortSignal): AsyncGenerator<WatchLine>;
+  /** Lines as they come; ends when the server ends the watch. `onOpen`: it has begun. Not tried again: only the caller knows from where. */
+  watch(path: string, query: Query, signal: AbortSignal, onOpen?: () => void): AsyncGenerator<WatchLine>;
   close(): void;
 }
 
@@ -126,9 +126,10 @@ export function connectApiServer(options: ApiServerOptions): ApiServer {
         }
       }
     },
-    async *watch(path, query, signal) {
+    async *watch(path, query, signal, onOpen) {
       const answer = await send('GET', path, { query: { ...query, watch: true, allowWatchBookmarks: true }, signal });
       if (answer.statusCode !== 200) throw errorOfAnswer(answer, await textOf(answer), `watch ${path}`);
+      onOpen?.();
       answer.setTimeout(silenceMs, () => answer.destroy(new PicketError('Timeout', `watch ${path} fell silent`)));
       // readline swallows a broken stream; what broke it is kept for the caller.
       let broken: Error | undefined;

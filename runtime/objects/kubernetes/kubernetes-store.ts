@@ -10,6 +10,7 @@ import { createObjectTable } from '../object-table.ts';
 import type { ApiServer } from './api-server.ts';
 import { createEventWriter } from './event-writer.ts';
 import { type Listed, runReflector } from './reflector.ts';
+import { createUnknownFields } from './unknown-fields.ts';
 
 /** Where objects of a kind are served. */
 export interface KindResource {
@@ -38,6 +39,8 @@ export interface KubernetesStoreOptions {
 export interface KubernetesStore extends ObjectStore {
   /** Kinds whose objects have not been listed yet. */
   unsynced(): string[];
+  /** Kinds whose changes do not arrive now, and why in the words of the last failure; undefined = all arrive. */
+  trouble(): string | undefined;
 }
 
 interface Followed {
@@ -53,6 +56,9 @@ export function openKubernetesStore(options: KubernetesStoreOptions): Kubernetes
   const closing = new AbortController();
   const followed = new Map<string, Followed>();
   const running = new Set<Promise<void>>();
+  /** By path: why changes do not arrive. */
+  const broken = new Map<string, { kind: string; error: PicketError }>();
+  const unknownFields = createUnknownFields();
   const table = createObjectTable((error) => log.error('watcher failed', { error }));
   const events = createEventWriter({ ...options, find: (key) => get(key) });
 
@@ -65,14 +71,19 @@ export function openKubernetesStore(options: KubernetesStoreOptions): Kubernetes
     const paths = options.namespaces.length === 0 ? [undefined] : options.namespaces;
     const waiting = new Set<string | undefined>(paths);
     for (const namespace of paths) {
+      const path = collection(kind, namespace);
       const work = runReflector({
         api,
-        path: collection(kind, namespace),
+        path,
         log,
         random,
         signal: closing.signal,
         onApplied: (object) => table.put(asStored(kind, object)),
         onDeleted: (name) => table.remove({ kind, ...name }),
+        onTrouble(error) {
+          if (error) broken.set(path, { kind, error });
+          else broken.delete(path);
+        },
         onListed() {
           waiting.delete(namespace);
           if (waiting.size > 0) return;
@@ -165,22 +176,34 @@ export function openKubernetesStore(options: KubernetesStoreOptions): Kubernetes
     },
     async applyStatus(key, status, fieldManager) {
       const { apiVersion } = resourceOf(key.kind);
-      const body = {
-        apiVersion,
-        kind: key.kind,
-        metadata: { name: key.name, namespace: key.namespace },
-        status,
-      };
+      const object = { apiVersion, kind: key.kind, metadata: { name: key.name, namespace: key.namespace } };
       const query = { fieldManager, force: true, fieldValidation: 'Strict' };
-      await api.request('PATCH', `${pathOf(key)}/status`, {
-        ...{ query, body, contentType: applyPatch },
-        ...(options.mayWrite ? { permitted: options.mayWrite } : {}),
-      });
+      for (;;) {
+        const body = { ...object, status: unknownFields.known(key.kind, status) };
+        try {
+          await api.request('PATCH', `${pathOf(key)}/status`, {
+            ...{ query, body, contentType: applyPatch },
+            ...(options.mayWrite ? { permitted: options.mayWrite } : {}),
+          });
+          return;
+        } catch (error) {
+          if (!unknownFields.learn(key.kind, error)) throw error;
+          log.warn('the installed definition is older than this program: upgrade picket-crds', {
+            kind: key.kind,
+            error,
+          });
+        }
+      }
     },
     async delete(key) {
       await api.request('DELETE', pathOf(key), { query: { propagationPolicy: 'Background' } });
     },
     record: (event: ObjectEvent) => events.record(event),
+    trouble() {
+      const kinds = new Set([...broken.values()].map(({ kind }) => kind));
+      const [first] = broken.values();
+      return first && `changes of ${[...kinds].sort().join(', ')} do not arrive: ${first.error.message}`;
+    },
     unsynced: () => [...followed].filter(([, { isListed }]) => !isListed).map(([kind]) => kind),
     async close() {
       closing.abort();

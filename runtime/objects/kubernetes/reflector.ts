@@ -30,6 +30,8 @@ export interface ReflectorOptions {
   onDeleted(name: ObjectName): void;
   /** After each complete list. */
   onListed(): void;
+  /** Why changes do not arrive; undefined = they do again. */
+  onTrouble(error: PicketError | undefined): void;
   signal: AbortSignal;
 }
 
@@ -68,6 +70,7 @@ export async function runReflector(options: ReflectorOptions): Promise<void> {
         continue;
       }
       failures++;
+      options.onTrouble(error);
       const retryMs =
         Math.min(maxRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 10)) * (0.5 + options.random() / 2);
       log.warn('watch broke', { path, error, retryMs: Math.round(retryMs) });
@@ -100,7 +103,10 @@ export async function runReflector(options: ReflectorOptions): Promise<void> {
     // The server ends each watch after some minutes; spread, so that not all come back at once.
     const timeoutSeconds = Math.round(300 + options.random() * 300);
     let lines = 0;
-    for await (const { type, object } of api.watch(path, { resourceVersion: place, timeoutSeconds }, signal)) {
+    const watch = api.watch(path, { resourceVersion: place, timeoutSeconds }, signal, () =>
+      options.onTrouble(undefined),
+    );
+    for await (const { type, object } of watch) {
       lines++;
       if (type === 'ERROR') throw errorOfStatus(object as Status, `watch ${path}`);
       const listed = object as Listed;

@@ -30,10 +30,15 @@ const codes: Record<number, ErrorCode> = {
 /** Too old to go on from: the objects must be listed again. */
 export const EXPIRED = 'Expired';
 
+/** A field that the installed definition does not have; the server calls it a failure of its own. */
+export const UNKNOWN_FIELD = 'UnknownField';
+
 export function errorOfStatus(status: Status, doing: string, retryAfter?: number): PicketError {
   const code = status.code ?? 500;
   const said = status.message ?? 'no reason given';
   if (code === 410) return new PicketError('Unavailable', `${doing}: ${said}`, { reason: EXPIRED, retriable: false });
+  if (said.includes('field not declared in schema'))
+    return new PicketError('InvalidObject', `${doing}: ${said}`, { reason: UNKNOWN_FIELD });
   const error = new PicketError(codes[code] ?? 'Unavailable', `${doing}: ${said}`, {
     ...(status.reason ? { reason: status.reason } : {}),
     // A body that is too large stays too large.

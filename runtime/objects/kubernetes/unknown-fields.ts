@@ -1,0 +1,40 @@
+/** What an installed definition lacks of the status that this program writes: an older one must not stop all of it. */
+import { PicketError } from '../../errors.ts';
+import { UNKNOWN_FIELD } from './status-error.ts';
+
+export interface UnknownFields {
+  /** The status without what the definition of the kind is known to lack. */
+  known(kind: string, status: object): object;
+  /** Whether the error told of a field that was not known to be lacking. */
+  learn(kind: string, error: unknown): boolean;
+}
+
+export function createUnknownFields(): UnknownFields {
+  /** Paths below status, by kind: "learning.outcomes". */
+  const byKind = new Map<string, Set<string>>();
+  return {
+    known(kind, status) {
+      const paths = byKind.get(kind);
+      if (!paths) return status;
+      const copy = structuredClone(status) as Record<string, unknown>;
+      for (const path of paths) remove(copy, path.split('.'));
+      return copy;
+    },
+    learn(kind, error) {
+      if (!(error instanceof PicketError) || error.reason !== UNKNOWN_FIELD) return false;
+      const paths = byKind.get(kind) ?? new Set();
+      const before = paths.size;
+      // A field within the items of a list goes with the list.
+      for (const [, path] of error.message.matchAll(/\.status\.([\w.]+)\S*: field not declared in schema/g))
+        if (path !== undefined) paths.add(path);
+      byKind.set(kind, paths);
+      return paths.size > before;
+    },
+  };
+}
+
+function remove(object: Record<string, unknown>, [name = '', ...rest]: string[]): void {
+  const child = object[name];
+  if (rest.length === 0) delete object[name];
+  else if (typeof child === 'object' && child !== null) remove(child as Record<string, unknown>, rest);
+}
