@@ -106,6 +106,7 @@ export function resetAccessRecord(r: AccessRecord): void {
   r.logUser = '';
   r.status = 0;
   r.requestBytes = r.responseBytes = Number.NaN;
-  r.requestHeaders.clear();
-  r.responseHeaders.clear();
+  // Clearing a map makes it new tables, empty or not.
+  if (r.requestHeaders.size > 0) r.requestHeaders.clear();
+  if (r.responseHeaders.size > 0) r.responseHeaders.clear();
 }

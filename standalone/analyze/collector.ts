@@ -4,6 +4,7 @@
  */
 import type { Verdict } from '@picket/analyzer/verdict.ts';
 import { kindName } from './labels.ts';
+import { createRecentLines } from './recent-lines.ts';
 import { createEvidenceTable, type EvidenceKey, type EvidenceLine } from './principal-evidence.ts';
 import { addRequest, createRequestTotals, requestTotals } from './request-totals.ts';
 import {
@@ -79,7 +80,7 @@ const countKind = {
 };
 
 export function createCollector(): AnalyzeCollector {
-  const recent = createRecentLines(limits.recentLines);
+  const recent = createRecentLines(limits.recentLines, limits.recentBytes);
   const g: Gathered = {
     requests: 0,
     fromMs: Number.POSITIVE_INFINITY,
@@ -161,7 +162,7 @@ export function createCollector(): AnalyzeCollector {
         api.requests++;
         count(api.counts, at, error);
       }
-      recent.add(r);
+      recent.add(r, sampleOf(r.text));
       const weight = (error ? 1 : 0) + (r.failedFlow ? 2 : 0) + (r.signals !== 0 ? 3 : 0);
       seen = r;
       for (const p of r.principals) {
@@ -186,8 +187,7 @@ export function createCollector(): AnalyzeCollector {
       const history = g.verdicts.add(v, atMs);
       if (history === undefined) return;
       const key = evidenceKey(v.kind, v.pseudonym);
-      if (g.evidence.pin(key))
-        for (const f of v.findings) g.evidence.attach(key, recent.find(f.sampleSeqs).map(evidenceLine));
+      if (g.evidence.pin(key)) for (const f of v.findings) g.evidence.attach(key, recent.find(f.sampleSeqs));
     },
     build: (run) => buildResult(g, run),
   };
@@ -200,11 +200,8 @@ function count(buckets: TimeBuckets<CountBucket> | undefined, at: number, error:
   if (error) bucket.errors++;
 }
 
-type KeptLine = Pick<SeenRequest, 'seq' | 'eventAtMs' | 'method' | 'template' | 'status' | 'file' | 'line' | 'text'>;
-
-/** The text is copied through bytes: a slice would keep the whole block of the file it was cut from. */
-function evidenceLine(r: KeptLine): EvidenceLine {
-  const cut = r.text.length > limits.sampleCharacters ? `${r.text.slice(0, limits.sampleCharacters)}…` : r.text;
+/** Copied through bytes: a part of a text would keep the whole block of the file it was cut from. */
+function evidenceLine(r: SeenRequest): EvidenceLine {
   return {
     file: r.file,
     line: r.line,
@@ -212,38 +209,12 @@ function evidenceLine(r: KeptLine): EvidenceLine {
     method: r.method,
     template: r.template,
     status: r.status,
-    text: Buffer.from(cut, 'utf8').toString('utf8'),
+    text: Buffer.from(sampleOf(r.text), 'utf8').toString('utf8'),
   };
 }
 
-/** The last lines by sequence number, in slots that are written over. */
-function createRecentLines(capacity: number) {
-  const slots: KeptLine[] = [];
-  return {
-    add(r: KeptLine): void {
-      const at = r.seq % capacity;
-      const slot = slots[at];
-      if (slot === undefined) {
-        slots[at] = { ...pick(r) };
-        return;
-      }
-      slot.seq = r.seq;
-      slot.eventAtMs = r.eventAtMs;
-      slot.method = r.method;
-      slot.template = r.template;
-      slot.status = r.status;
-      slot.file = r.file;
-      slot.line = r.line;
-      slot.text = r.text;
-    },
-    find: (seqs: readonly number[]): KeptLine[] =>
-      seqs.map((seq) => slots[seq % capacity]).filter((s, i) => s !== undefined && s.seq === seqs[i]) as KeptLine[],
-  };
-}
-
-function pick(r: KeptLine): KeptLine {
-  const { seq, eventAtMs, method, template, status, file, line, text } = r;
-  return { seq, eventAtMs, method, template, status, file, line, text };
+function sampleOf(text: string): string {
+  return text.length > limits.sampleCharacters ? `${text.slice(0, limits.sampleCharacters)}…` : text;
 }
 
 function createPseudonymCounter(): PseudonymCounter {

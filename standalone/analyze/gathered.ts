@@ -71,6 +71,7 @@ export const limits = {
   rejected: 1_000,
   reasons: 50,
   recentLines: 16_384,
+  recentBytes: 8 << 20,
   chartBuckets: 400,
   countBuckets: 2_048,
   sampleCharacters: 400,

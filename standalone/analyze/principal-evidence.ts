@@ -33,8 +33,8 @@ export interface TimelineBucket {
 export interface PrincipalEvidence extends EvidenceKey {
   requests: number;
   errors: number;
-  /** Requests and errors, those before its entry included: decides who makes room. */
-  interest: number;
+  /** Its place among the entries. */
+  place: number;
   pinned: boolean;
   first: EvidenceLine | undefined;
   last: EvidenceLine | undefined;
@@ -75,6 +75,8 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
   // Numbers as keys, and the entries beside in an array: most principals of a large log are looked for in vain.
   const table = new Map<number, PrincipalEvidence>();
   const entries: PrincipalEvidence[] = [];
+  /** By place: requests and errors, those before its entry included; decides who makes room, no pinned one does. */
+  const interests = new Float64Array(maxPrincipals + maxPinned);
   const visits = new Uint8Array(2 ** 18);
   let hand = 0;
   let pinned = 0;
@@ -86,10 +88,8 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
     let least = interest;
     for (let i = 0; i < evictionTries; i++) {
       hand = (hand + 1) % entries.length;
-      const entry = entries[hand] as PrincipalEvidence;
-      if (entry.pinned) continue;
-      if (entry.interest < least) {
-        least = entry.interest;
+      if ((interests[hand] as number) < least) {
+        least = interests[hand] as number;
         worst = hand;
       }
     }
@@ -97,7 +97,11 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
     if (worst < 0) return false;
     table.delete(numberOf(entries[worst] as PrincipalEvidence));
     const last = entries.pop();
-    if (worst < entries.length && last !== undefined) entries[worst] = last;
+    if (worst < entries.length && last !== undefined) {
+      entries[worst] = last;
+      interests[worst] = interests[last.place] as number;
+      last.place = worst;
+    }
     return true;
   }
 
@@ -116,7 +120,7 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
       hi,
       requests: 0,
       errors: 0,
-      interest,
+      place: entries.length,
       pinned: false,
       first: undefined,
       last: undefined,
@@ -124,6 +128,7 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
       timeline: createTimeBuckets(maxTimelineBuckets, timelineKind),
     };
     table.set(numberOf(entry), entry);
+    interests[entries.length] = interest;
     entries.push(entry);
     return entry;
   }
@@ -154,11 +159,8 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
         entry = admit(key, interest);
       }
       entry.requests++;
-      entry.interest++;
-      if (error) {
-        entry.errors++;
-        entry.interest += errorInterest;
-      }
+      if (error) entry.errors++;
+      if (!entry.pinned) interests[entry.place] = (interests[entry.place] as number) + (error ? 1 + errorInterest : 1);
       const bucket = entry.timeline.at(atMs);
       bucket.requests++;
       if (error) bucket.errors++;
@@ -176,6 +178,7 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
         entry = admit(key, 0);
       }
       entry.pinned = true;
+      interests[entry.place] = Number.POSITIVE_INFINITY;
       pinned++;
       return true;
     },

@@ -37,74 +37,87 @@ export interface BucketKind<T> {
 }
 
 export function createTimeBuckets<T>(limit: number, kind: BucketKind<T>): TimeBuckets<T> {
-  let step = 0;
-  let width: number = steps[0];
-  let buckets = new Map<number, T>();
-  let lastIndex = Number.NaN;
-  let last: T | undefined;
+  return new Buckets(limit, kind);
+}
 
-  function coarsen(): void {
-    const from = width;
-    step++;
-    width = stepWidth(step);
-    const merged = new Map<number, T>();
-    for (const [index, bucket] of buckets) {
-      const to = Math.floor((index * from) / width);
-      const into = merged.get(to);
-      if (into) kind.merge(into, bucket);
-      else merged.set(to, bucket);
-    }
-    buckets = merged;
-    last = undefined;
-    lastIndex = Number.NaN;
+/** A class, because there are thousands of them: closures for each would be most of what they take. */
+class Buckets<T> implements TimeBuckets<T> {
+  readonly #limit: number;
+  readonly #kind: BucketKind<T>;
+  #step = 0;
+  #width: number = steps[0];
+  #buckets = new Map<number, T>();
+  #lastIndex = Number.NaN;
+  #last: T | undefined;
+
+  constructor(limit: number, kind: BucketKind<T>) {
+    this.#limit = limit;
+    this.#kind = kind;
   }
 
-  return {
-    get widthMs() {
-      return width;
-    },
-    get size() {
-      return buckets.size;
-    },
-    at(atMs) {
-      let index = Math.floor(atMs / width);
-      if (index === lastIndex && last !== undefined) return last;
-      let bucket = buckets.get(index);
-      if (bucket === undefined) {
-        while (buckets.size >= limit) {
-          coarsen();
-          index = Math.floor(atMs / width);
-          bucket = buckets.get(index);
-          if (bucket !== undefined) break;
-        }
-        if (bucket === undefined) {
-          bucket = kind.create();
-          buckets.set(index, bucket);
-        }
+  get widthMs(): number {
+    return this.#width;
+  }
+
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  at(atMs: number): T {
+    let index = Math.floor(atMs / this.#width);
+    if (index === this.#lastIndex && this.#last !== undefined) return this.#last;
+    let bucket = this.#buckets.get(index);
+    if (bucket === undefined) {
+      while (this.#buckets.size >= this.#limit) {
+        this.#coarsen();
+        index = Math.floor(atMs / this.#width);
+        bucket = this.#buckets.get(index);
+        if (bucket !== undefined) break;
       }
-      lastIndex = index;
-      last = bucket;
-      return bucket;
-    },
-    entries() {
-      return [...buckets.entries()].sort((a, b) => a[0] - b[0]).map(([index, bucket]) => [index * width, bucket]);
-    },
-    dense(most, fromMs, toMs, minWidthMs = 0) {
-      let wide = step;
-      const count = (w: number) => Math.floor(toMs / w) - Math.floor(fromMs / w) + 1;
-      while (count(stepWidth(wide)) > most || stepWidth(wide) < minWidthMs) wide++;
-      const out = stepWidth(wide);
-      const first = Math.floor(fromMs / out);
-      const n = count(out);
-      const starts = Array.from({ length: n }, (_, i) => (first + i) * out);
-      const dense = starts.map(() => kind.create());
-      for (const [index, bucket] of buckets) {
-        const into = dense[Math.floor((index * width) / out) - first];
-        if (into !== undefined) kind.merge(into, bucket);
-      }
-      return { widthMs: out, starts, buckets: dense };
-    },
-  };
+      if (bucket === undefined) this.#buckets.set(index, (bucket = this.#kind.create()));
+    }
+    this.#lastIndex = index;
+    this.#last = bucket;
+    return bucket;
+  }
+
+  entries(): [number, T][] {
+    return [...this.#buckets.entries()]
+      .sort((a, b) => a[0] - b[0])
+      .map(([index, bucket]) => [index * this.#width, bucket]);
+  }
+
+  dense(most: number, fromMs: number, toMs: number, minWidthMs = 0): DenseBuckets<T> {
+    let wide = this.#step;
+    const count = (w: number) => Math.floor(toMs / w) - Math.floor(fromMs / w) + 1;
+    while (count(stepWidth(wide)) > most || stepWidth(wide) < minWidthMs) wide++;
+    const out = stepWidth(wide);
+    const first = Math.floor(fromMs / out);
+    const n = count(out);
+    const starts = Array.from({ length: n }, (_, i) => (first + i) * out);
+    const dense = starts.map(() => this.#kind.create());
+    for (const [index, bucket] of this.#buckets) {
+      const into = dense[Math.floor((index * this.#width) / out) - first];
+      if (into !== undefined) this.#kind.merge(into, bucket);
+    }
+    return { widthMs: out, starts, buckets: dense };
+  }
+
+  #coarsen(): void {
+    const from = this.#width;
+    this.#step++;
+    this.#width = stepWidth(this.#step);
+    const merged = new Map<number, T>();
+    for (const [index, bucket] of this.#buckets) {
+      const to = Math.floor((index * from) / this.#width);
+      const into = merged.get(to);
+      if (into) this.#kind.merge(into, bucket);
+      else merged.set(to, bucket);
+    }
+    this.#buckets = merged;
+    this.#last = undefined;
+    this.#lastIndex = Number.NaN;
+  }
 }
 
 /** Past the ladder widths double: any two instants fit in any limit. */
