@@ -16,6 +16,12 @@ export function parseAddress(text: string): boolean {
   return text.includes(':') && parseV6(text);
 }
 
+/** The same for IPv4 in dots alone: false for everything else, at the first character that tells. */
+export function parseIpv4(text: string): boolean {
+  address.family = 0;
+  return text.length <= 64 && parseV4(text);
+}
+
 /** Text of the Address principal of the last parsed address: "192.0.2.7" or "2001:db8:1:2::/64". */
 export function addressText(): string {
   if (address.family === 4) return dotted(address.a);

@@ -1,7 +1,8 @@
 /** Where a request came from and with what: address, network, user agent, fingerprint, device. */
 import type { AccessRecord } from '../ingest/access-record.ts';
 import { F } from '../observation.ts';
-import { address, addressText, networkText, parseAddress } from './address.ts';
+import { address, addressText, networkText, parseAddress, parseIpv4 } from './address.ts';
+import { createAddressCache } from './address-cache.ts';
 import type { Escrow } from './escrow.ts';
 import { createGenerationMap } from './generation-map.ts';
 import { ValueKind } from './pseudonym.ts';
@@ -48,6 +49,7 @@ const noUserAgent: UserAgentFacts = {
 };
 
 export interface CallerReader {
+  /** Overwritten by the next call. */
   address(text: string, at: number): AddressFacts;
   userAgent(text: string, at: number): UserAgentFacts;
   /**
@@ -61,28 +63,47 @@ export interface CallerReader {
 }
 
 export function createCallerReader(hasher: ValueHasher, escrow: Escrow): CallerReader {
-  const addresses = createGenerationMap<string, AddressFacts>(131_072, (key) => key.length);
+  /** IPv4 by its number; everything else, host names included, by its text. */
+  const plain = createAddressCache();
+  const others = createGenerationMap<string, AddressFacts>(16_384, (key) => key.length);
   const userAgents = createGenerationMap<string, UserAgentFacts>(8192, (key) => key.length >> 2);
 
   function addressOf(text: string, at: number): AddressFacts {
     if (text === '') return noAddress;
-    let facts = addresses.get(text);
+    if (parseIpv4(text)) {
+      const facts = plain.find(address.a) ?? plain.enter(readAddress(true, addressText(), at));
+      keepAddress(facts, text);
+      plain.held(facts);
+      return facts;
+    }
+    let facts = others.get(text);
     if (!facts) {
-      facts = { ...noAddress };
       const parsed = parseAddress(text);
       const name = parsed ? addressText() : text.slice(0, 256).toLowerCase();
-      hasher.pseudonyms.hash(ValueKind.Address, name, at);
-      facts.lo = digest.lo;
-      facts.hi = digest.hi;
-      if (parsed) {
-        Object.assign(facts, address);
-        hasher.pseudonyms.hash(ValueKind.Network, networkText(), at);
-        facts.networkLo = digest.lo;
-        facts.networkHi = digest.hi;
-      }
+      facts = readAddress(parsed, name, at);
       // A part of a log line would keep the whole line alive.
-      addresses.set(name === text ? name : text, facts);
+      others.set(name === text ? name : text, facts);
     }
+    keepAddress(facts, text);
+    return facts;
+  }
+
+  /** Of the address parsed last, or of a name. */
+  function readAddress(parsed: boolean, name: string, at: number): AddressFacts {
+    const facts = { ...noAddress };
+    if (parsed) Object.assign(facts, address);
+    hasher.pseudonyms.hash(ValueKind.Address, name, at);
+    facts.lo = digest.lo;
+    facts.hi = digest.hi;
+    if (parsed) {
+      hasher.pseudonyms.hash(ValueKind.Network, networkText(), at);
+      facts.networkLo = digest.lo;
+      facts.networkHi = digest.hi;
+    }
+    return facts;
+  }
+
+  function keepAddress(facts: AddressFacts, text: string): void {
     if (facts.held !== escrow.generation(ValueKind.Address)) {
       restoreAddress(facts);
       const name = facts.family === 0 ? text.slice(0, 256).toLowerCase() : addressText();
@@ -94,7 +115,6 @@ export function createCallerReader(hasher: ValueHasher, escrow: Escrow): CallerR
       escrow.put(ValueKind.Network, facts.networkLo, facts.networkHi, networkText(), true, 'value');
       facts.networkHeld = escrow.generation(ValueKind.Network);
     }
-    return facts;
   }
 
   function userAgentOf(text: string, at: number): UserAgentFacts {
@@ -145,7 +165,10 @@ export function createCallerReader(hasher: ValueHasher, escrow: Escrow): CallerR
     address: addressOf,
     userAgent: userAgentOf,
     fillDevice,
-    clear: () => addresses.clear(),
+    clear() {
+      plain.clear();
+      others.clear();
+    },
   };
 }
 
