@@ -285,6 +285,10 @@ function obtain(map: Map<number, Float64Array>, key: number, length: number): Fl
   return values;
 }
 
+/** Mostly nothing: what is not written costs half. */
 function add(into: Float64Array, from: Float64Array): void {
-  for (let i = 0; i < from.length; i++) into[i] = (into[i] as number) + (from[i] as number);
+  for (let i = 0; i < from.length; i++) {
+    const value = from[i] as number;
+    if (value !== 0) into[i] = (into[i] as number) + value;
+  }
 }

@@ -7,6 +7,8 @@
 /** Sweeps come once a minute of event time: finer would be of no use. */
 const widthMs = 60_000;
 const none: readonly number[] = [];
+/** What was found last: there are hundreds of calendars, and each is asked once a minute. */
+const found: number[] = [];
 
 /** Slots are linked by the minute in which their window opened. Links hold slot + 1; 0 = none. */
 export class WindowCalendar {
@@ -40,7 +42,7 @@ export class WindowCalendar {
     else this.#heads.delete(Math.floor(at / widthMs));
   }
 
-  /** Slots whose window opened before the end of the minute that `at` is in, ascending. */
+  /** Slots whose window opened before the end of the minute that `at` is in, ascending. Overwritten by the next call. */
   openedBy(at: number): readonly number[] {
     const last = Math.floor(at / widthMs);
     if (last < this.#earliest) return none;
@@ -49,12 +51,12 @@ export class WindowCalendar {
       this.#earliest = last;
       for (const minute of this.#heads.keys()) if (minute < this.#earliest) this.#earliest = minute;
     }
-    const slots: number[] = [];
+    found.length = 0;
     for (let minute = this.#earliest; minute <= last; minute++)
-      for (let link = this.#heads.get(minute) ?? 0; link !== 0; link = this.#next[link] as number) slots.push(link - 1);
+      for (let link = this.#heads.get(minute) ?? 0; link !== 0; link = this.#next[link] as number) found.push(link - 1);
     this.#earliest = last;
     // In slot order, so that sums come out the same whatever the links have been through.
-    return slots.sort((a, b) => a - b);
+    return found.length > 1 ? found.sort((a, b) => a - b) : found;
   }
 
   clear(): void {

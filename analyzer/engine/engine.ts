@@ -115,6 +115,7 @@ export function createEngine(options: EngineOptions): Engine {
   let batch = new ObservationBatch(512, shared);
   let lists = freshLists();
   let pending: DerivedUpdate[][] = [];
+  const work = new Work();
   let lastSeq = 0;
   let tick = 0;
   let ranTick = 0;
@@ -175,7 +176,7 @@ export function createEngine(options: EngineOptions): Engine {
       const job: Job = {
         u32: closed.batch.u32,
         f64: closed.batch.f64,
-        work: workOf(closed.lists, pending),
+        work: work.of(closed.lists, pending),
         snapshot: population.snapshot,
         at: closed.at,
         drain,
@@ -252,18 +253,28 @@ function taught(lessons: readonly Lesson[]): Map<number, Partial> {
   return partials;
 }
 
-function workOf(
-  lists: readonly UpdateList[],
-  received: readonly (readonly DerivedUpdate[] | undefined)[],
-): PartitionWork[] {
-  const work: PartitionWork[] = [];
-  for (let partition = 0; partition < PARTITIONS; partition++) {
-    const list = lists[partition] as UpdateList;
-    const updates = received.length > 0 ? received[partition] : undefined;
-    if (list.length > 0 || updates)
-      work.push({ partition, list: list.length > 0 ? list : undefined, received: updates });
+/** What the partitions have to do in a tick: the same objects each time, because ticks are many and mostly small. */
+class Work {
+  readonly #each: PartitionWork[] = Array.from({ length: PARTITIONS }, (_, partition) => ({
+    partition,
+    list: undefined,
+    received: undefined,
+  }));
+  readonly #work: PartitionWork[] = [];
+
+  of(lists: readonly UpdateList[], received: readonly (readonly DerivedUpdate[] | undefined)[]): PartitionWork[] {
+    this.#work.length = 0;
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const list = lists[partition] as UpdateList;
+      const updates = received.length > 0 ? received[partition] : undefined;
+      if (list.length === 0 && !updates) continue;
+      const work = this.#each[partition] as PartitionWork;
+      work.list = list.length > 0 ? list : undefined;
+      work.received = updates;
+      this.#work.push(work);
+    }
+    return this.#work;
   }
-  return work;
 }
 
 function crosses(period: number, from: number, to: number): boolean {

@@ -45,36 +45,48 @@ export function fanOut(u32: Uint32Array, base: number, index: number, lists: rea
   const flags = u32[base + F.flags] as number;
   if (flags & Flag.refusedByPicket) return;
   const api = u32[base + F.api] as number;
-  const send = (code: number, lo: number, hi: number): void => {
-    mixKey(lo, hi, api, code);
-    (lists[partitionOf(mixed.lo)] as UpdateList).push(index, code, lo, hi, mixed.lo, mixed.hi);
-  };
-  const each = (code: number, at: number): void => {
-    const lo = u32[base + at] as number;
-    const hi = u32[base + at + 1] as number;
-    if (lo | hi) send(code, lo, hi);
-  };
-  each(Key.address, F.address);
+  sendField(lists, index, api, Key.address, u32, base + F.address);
   const agentLo = u32[base + F.userAgent] as number;
   const agentHi = u32[base + F.userAgent + 1] as number;
   if (agentLo | agentHi) {
     // One machine behind an address: mixing is not keyed, but both halves are pseudonyms already.
     mixKey(u32[base + F.address] as number, u32[base + F.address + 1] as number, agentLo, agentHi);
     mixKey(mixed.lo, mixed.hi, stableShape(u32[base + F.headerShape] as number), 0);
-    send(Key.client, mixed.lo, mixed.hi);
+    send(lists, index, api, Key.client, mixed.lo, mixed.hi);
   }
   // An identity that nobody verified gathers no blame and no history.
-  if (flags & Flag.userVerified) each(Key.user, F.user);
-  if (flags & Flag.appVerified) each(Key.app, F.app);
-  if (flags & Flag.tokenVerified) each(Key.token, F.token);
-  if (flags & Flag.sessionVerified) each(Key.session, F.session);
-  each(Key.object, F.object);
+  if (flags & Flag.userVerified) sendField(lists, index, api, Key.user, u32, base + F.user);
+  if (flags & Flag.appVerified) sendField(lists, index, api, Key.app, u32, base + F.app);
+  if (flags & Flag.tokenVerified) sendField(lists, index, api, Key.token, u32, base + F.token);
+  if (flags & Flag.sessionVerified) sendField(lists, index, api, Key.session, u32, base + F.session);
+  sendField(lists, index, api, Key.object, u32, base + F.object);
   const flow = ((u32[base + F.kinds] as number) >>> 8) & 0xff;
   if (flow === FlowType.LOGIN || flow === FlowType.PASSWORD_RESET) {
-    each(Key.account, F.account);
-    each(Key.network, F.network);
-    for (const set of traitSets) if (traitKey(u32, base, set)) send(Key.trait | (set << KIND_BITS), mixed.lo, mixed.hi);
+    sendField(lists, index, api, Key.account, u32, base + F.account);
+    sendField(lists, index, api, Key.network, u32, base + F.network);
+    for (const set of traitSets)
+      if (traitKey(u32, base, set)) send(lists, index, api, Key.trait | (set << KIND_BITS), mixed.lo, mixed.hi);
   }
+}
+
+// Plain functions: closures over the record were 280 bytes of garbage for each.
+
+function send(lists: readonly UpdateList[], index: number, api: number, code: number, lo: number, hi: number): void {
+  mixKey(lo, hi, api, code);
+  (lists[partitionOf(mixed.lo)] as UpdateList).push(index, code, lo, hi, mixed.lo, mixed.hi);
+}
+
+function sendField(
+  lists: readonly UpdateList[],
+  index: number,
+  api: number,
+  code: number,
+  u32: Uint32Array,
+  at: number,
+): void {
+  const lo = u32[at] as number;
+  const hi = u32[at + 1] as number;
+  if (lo | hi) send(lists, index, api, code, lo, hi);
 }
 
 /**
@@ -90,25 +102,23 @@ export function stableShape(shape: number): number {
 
 /** Mixes the values of a trait set into `mixed`; false when the observation lacks one of them. */
 export function traitKey(u32: Uint32Array, base: number, set: number): boolean {
-  let lo = set;
-  let hi = 0;
-  const add = (a: number, b: number): boolean => {
-    if ((a | b) === 0) return false;
-    mixKey(lo ^ a, hi ^ b, set, 0x51ed);
-    lo = mixed.lo;
-    hi = mixed.hi;
-    return true;
-  };
-  const word = (at: number): number => u32[base + at] as number;
-  if (set & Trait.userAgent && !add(word(F.userAgent), word(F.userAgent + 1))) return false;
-  if (set & Trait.ja4 && !add(word(F.ja4), word(F.ja4 + 1))) return false;
+  mixed.lo = set;
+  mixed.hi = 0;
+  if (set & Trait.userAgent && !addTrait(set, u32[base + F.userAgent] as number, u32[base + F.userAgent + 1] as number))
+    return false;
+  if (set & Trait.ja4 && !addTrait(set, u32[base + F.ja4] as number, u32[base + F.ja4 + 1] as number)) return false;
   // A shape is known only where the feed reports on such headers (high half); a log with referers alone tells none.
-  const shape = stableShape(word(F.headerShape));
-  if (set & Trait.headerShape && (shape >>> 16 === 0 || !add(shape, 1))) return false;
-  if (set & Trait.network && !add(word(F.network), word(F.network + 1))) return false;
-  if (set & Trait.asn && !add(word(F.asn), 0)) return false;
-  mixed.lo = lo;
-  mixed.hi = hi;
+  const shape = stableShape(u32[base + F.headerShape] as number);
+  if (set & Trait.headerShape && (shape >>> 16 === 0 || !addTrait(set, shape, 1))) return false;
+  if (set & Trait.network && !addTrait(set, u32[base + F.network] as number, u32[base + F.network + 1] as number))
+    return false;
+  return !(set & Trait.asn) || addTrait(set, u32[base + F.asn] as number, 0);
+}
+
+/** Mixes one more value into `mixed`; false when there is none. */
+function addTrait(set: number, lo: number, hi: number): boolean {
+  if ((lo | hi) === 0) return false;
+  mixKey(mixed.lo ^ lo, mixed.hi ^ hi, set, 0x51ed);
   return true;
 }
 

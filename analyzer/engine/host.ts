@@ -48,9 +48,8 @@ export class PartitionHost {
     const result: JobResult = { outputs: [], drained: [] };
     for (const { partition: index, list, received } of job.work) {
       const partition = this.#partitions.get(index) as Partition;
-      const output = partition.process(job.u32, job.f64, list ?? emptyList, received ?? [], job.snapshot);
-      if (output.sightings.length + output.derived.length + output.shared.length > 0)
-        result.outputs.push({ partition: index, ...output });
+      const output = partition.process(job.u32, job.f64, list ?? emptyList, received ?? noUpdates, job.snapshot);
+      if (output) result.outputs.push({ partition: index, ...output });
     }
     if (job.drain)
       for (const [index, partition] of this.#partitions) {
@@ -84,4 +83,5 @@ export class PartitionHost {
   }
 }
 
+const noUpdates: readonly DerivedUpdate[] = [];
 const emptyList: UpdateList = { words: new Uint32Array(0), length: 0, push: () => {} };

@@ -130,16 +130,15 @@ export class Partition {
     };
   }
 
-  /** Works through what other keys sent in the last tick, then through this tick's observations. */
+  /** Works through what other keys sent in the last tick, then through this tick's observations; undefined: nothing came of it. */
   process(
     u32: Uint32Array,
     f64: Float64Array,
     list: UpdateList,
     received: readonly DerivedUpdate[],
     snapshot: Snapshot,
-  ): PartitionOutput {
+  ): PartitionOutput | undefined {
     this.#snapshot = snapshot;
-    this.#output = { sightings: [], derived: [], shared: [] };
     const scene = this.#scene;
     scene.u32 = u32;
     scene.f64 = f64;
@@ -168,7 +167,10 @@ export class Partition {
         this.#output.shared.push({ api: scene.api, lo: scene.valueLo, hi: scene.valueHi, sharedBy: scene.sharedBy });
       for (const detector of this.#byKind[scene.kind] as Detector[]) detector.update(scene);
     }
-    return this.#output;
+    const output = this.#output;
+    if (output.sightings.length + output.derived.length + output.shared.length === 0) return undefined;
+    this.#output = { sightings: [], derived: [], shared: [] };
+    return output;
   }
 
   /** Something was learned since the last drain. */

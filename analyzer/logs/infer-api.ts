@@ -46,8 +46,6 @@ const maxOperations = 2000;
 const maxClients = 20_000;
 const maxFlows = 40;
 const maxHeaderFlows = 10;
-/** Of which a path remembers what they mean there. */
-const maxMethods = 8;
 const followUpMs = 60_000;
 /** A page that polls with an expired session is refused every few seconds; guessing is faster, and nothing links to it. */
 const burstMs = 15_000;
@@ -55,6 +53,7 @@ const namesTried = 3;
 
 const accountParameter = /(?:^|&)(user|username|user_name|userid|login|email|account|log)=[^&]/i;
 const accountFields = ['/username', '/email', '/login', '/user', '/account', '/user_name', '/log', '/identifier'];
+const accountKeys = accountFields.map((pointer) => flowMetadataKey('login', 'request', pointer));
 const asset = /\.(?:css|js|mjs|map|png|jpe?g|gif|svg|ico|webp|woff2?|ttf|otf|eot|mp4|webm)$/i;
 
 /** What a manifest can state: no braces of the path's own, no wildcards. */
@@ -68,8 +67,9 @@ interface PathFacts {
   query: string;
   template: string;
   id: string;
-  /** By method. */
-  types: Map<string, FlowType | undefined>;
+  /** What it means under the method that it was asked with last. */
+  method: string | undefined;
+  type: FlowType | undefined;
 }
 
 /** What a client did last, to see what follows. Only who tried something has one. */
@@ -132,11 +132,11 @@ export function createApiSample(): ApiSample {
     }
     const before = clients.find(r);
     if (before) follow(before, template, r);
-    let type = facts.types.get(r.method);
-    if (type === undefined && !facts.types.has(r.method)) {
-      type = flowTypeOf(r.method, facts.path, query);
-      if (facts.types.size < maxMethods) facts.types.set(r.method, type);
+    if (facts.method !== r.method) {
+      facts.method = r.method;
+      facts.type = flowTypeOf(r.method, facts.path, query);
     }
+    const { type } = facts;
     if (r.method === 'GET' && r.status === 200 && forms.size < maxOperations) forms.add(template);
     const attempt = type !== undefined || isRefusedAttempt(r.method, r.status);
     if (!attempt && r.method !== 'POST') return;
@@ -207,7 +207,8 @@ function readPath(raw: string): PathFacts | null {
   if (path.charCodeAt(0) !== 47 || path.length > 512 || asset.test(path)) return null;
   const { template, id } = templateOf(path);
   if (!plainTemplate.test(template)) return null;
-  return { path, query: question < 0 ? '' : raw.slice(question + 1), template, id, types: new Map() };
+  const query = question < 0 ? '' : raw.slice(question + 1);
+  return { path, query, template, id, method: undefined, type: undefined };
 }
 
 /** By user agent, then by address: the two put together would be a new text to hash with every request. */
@@ -293,11 +294,9 @@ function count(op: OperationSample, r: AccessRecord, query: string, client: Clie
   }
   const parameter = accountParameter.exec(query)?.[1];
   if (parameter !== undefined) op.accountParameters.set(parameter, (op.accountParameters.get(parameter) ?? 0) + 1);
-  if (op.accountField === '') op.accountField = accountFields.find((field) => bodyHas(r, field)) ?? '';
-}
-
-function bodyHas(r: AccessRecord, pointer: string): boolean {
-  return r.metadata(FLOW_METADATA_NAMESPACE, flowMetadataKey('login', 'request', pointer)) !== undefined;
+  if (op.accountField !== '') return;
+  const known = accountKeys.findIndex((key) => r.metadata(FLOW_METADATA_NAMESPACE, key) !== undefined);
+  op.accountField = accountFields[known] ?? '';
 }
 
 function namedFlow(

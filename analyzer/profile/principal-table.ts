@@ -63,17 +63,16 @@ export class PrincipalTable {
     const status = u32[record + F.status] as number;
     if (status >= 400) slab.f32[base + P.errors] = (slab.f32[base + P.errors] as number) + 1;
     slab.u32[base + P.hours] = (slab.u32[base + P.hours] as number) | (1 << (Math.floor(at / 3_600_000) % 24));
-    const member = (field: number): number => fold(u32[record + field] as number, u32[record + field + 1] as number);
-    addDistinct(slab.u32, base + P.operations, member(F.operation));
-    addDistinct(slab.u32, base + P.networks, member(F.network));
-    addDistinct(slab.u32, base + P.devices, member(F.userAgent));
+    addDistinct(slab.u32, base + P.operations, member(u32, record + F.operation));
+    addDistinct(slab.u32, base + P.networks, member(u32, record + F.network));
+    addDistinct(slab.u32, base + P.devices, member(u32, record + F.userAgent));
     this.sharersChanged = false;
     // Attempts to log in prove nothing; requests that an identity was served for do.
     const flow = ((u32[record + F.kinds] as number) >>> 8) & 0xff;
     if (flow !== 1 && status > 0 && status < 400) {
       const flags = u32[record + F.flags] as number;
-      if (flags & Flag.userVerified) this.#share(base, at, member(F.user));
-      else if (flags & Flag.sessionVerified) this.#share(base, at, member(F.session));
+      if (flags & Flag.userVerified) this.#share(base, at, member(u32, record + F.user));
+      else if (flags & Flag.sessionVerified) this.#share(base, at, member(u32, record + F.session));
     }
     return base;
   }
@@ -168,4 +167,9 @@ export class PrincipalTable {
     this.slab.load(state);
     this.#standing.restart();
   }
+}
+
+/** The 64-bit value at `at` as a member of a set. */
+function member(u32: Uint32Array, at: number): number {
+  return fold(u32[at] as number, u32[at + 1] as number);
 }
