@@ -42,6 +42,7 @@ export function chooseCampaigns(
   const isPrecise = (s: Sighting): boolean =>
     (s.campaign?.precision ?? 0) >= precise && (s.campaign?.standing ?? 0) <= maxStanding;
   let left = [...candidates.values()].filter((c) => c.sighting.surprise >= alert);
+  left = left.filter((c) => !isExplained(c.sighting, left));
   const chosen: Sighting[] = [];
   while (left.length > 0 && chosen.length < maxCampaigns) {
     const best = left.reduce((a, b) => (better(b.sighting, a.sighting, isPrecise) ? b : a));
@@ -50,6 +51,14 @@ export function chooseCampaigns(
     chosen.push(standFor(group, best, isPrecise).sighting);
   }
   return chosen;
+}
+
+/** Strangers without a common trait are named by one if it covers half of them. */
+function isExplained(sighting: Sighting, by: readonly CampaignCandidate[]): boolean {
+  return (
+    sighting.traits.length === 0 &&
+    by.some(({ sighting: s }) => s.traits.length > 0 && coverageOf(s) >= coverageOf(sighting) / 2)
+  );
 }
 
 /** Of the descriptions of one attack, the one in force unless another is clearly better. */

@@ -17,8 +17,8 @@ const DETECTOR = 0;
 
 /**
  * Sources: attempts ever (kept); last attempt (f64), failures since the last success, attempts without a known outcome,
- * blamed failures and for which surprise, what the pace of the attempts says, how many came briskly, and 1 when
- * it only ever posted attempts.
+ * blamed failures and for which surprise, what the pace of the attempts says, how many came briskly, 1 when it only
+ * ever posted attempts, and how many came after a long pause.
  */
 const O = {
   triedAt: 0,
@@ -33,7 +33,8 @@ const O = {
   bare: 10,
   /** Requests of the principal up to its last attempt. */
   upTo: 11,
-  words: 12,
+  rare: 12,
+  words: 14,
 } as const;
 const Kept = { attempts: 0, words: 2 } as const;
 /**
@@ -61,6 +62,11 @@ const paces = [
 const maxPace = 4;
 /** Many people type again within this time, but not again and again; said once more per pause, up to a limit. */
 const brisk = { withinMs: 10_000, surprise: 0.35, most: 1.75 };
+/**
+ * Programs that keep a password which has changed try it for ever, a few times an hour; so few guesses lead nowhere. An
+ * attempt after such a pause counts so much.
+ */
+const rare = { afterMs: 540_000, weight: 0.3 };
 /** Requests of other kinds after an attempt that show it led somewhere, where its answer does not: more than a form and its redirect. */
 const wentOn = 4;
 /**
@@ -192,11 +198,14 @@ export const bruteForce: DetectorFactory = (close) => {
           f32[own + O.unknown] = 0;
           f32[own + O.pace] = 0;
           f32[own + O.brisk] = 0;
+          f32[own + O.rare] = 0;
           f32[own + O.successes] = (f32[own + O.successes] as number) + 1;
           continue;
         }
         const field = outcome === Outcome.unknown ? O.unknown : O.run;
         f32[own + field] = (f32[own + field] as number) + 1;
+        if (triedAt !== 0 && Math.abs(startedAt - triedAt) >= rare.afterMs)
+          f32[own + O.rare] = (f32[own + O.rare] as number) + 1;
         // Pace tells of one program; the attempts of several people interleave.
         if (scene.sharedBy < 2 && triedAt !== 0) {
           const pause = Math.abs(startedAt - triedAt);
@@ -210,7 +219,8 @@ export const bruteForce: DetectorFactory = (close) => {
         const failed = f32[own + O.run] as number;
         const unknown = f32[own + O.unknown] as number;
         // Several people behind one address each bring their own failures; successes in between end a run anyway.
-        const sharers = Math.max(1, scene.sharedBy);
+        const spaced = 1 - ((1 - rare.weight) * (f32[own + O.rare] as number)) / (failed + unknown);
+        const sharers = Math.max(1, scene.sharedBy) / Math.max(rare.weight, spaced);
         scene.say(table, base, {
           detector: id,
           family: 'identity',

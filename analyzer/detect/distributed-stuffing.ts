@@ -2,15 +2,17 @@
  * Stuffing spread so thin that no address and no account is conspicuous: what the attempts have in common is. For each
  * trait and conjunction of traits, failures are held against the rest of the login traffic of the same minutes, and the
  * trait's precision is measured: which part of what carries it is attack (after Herley and Schechter, 2019).
+ * Where they have nothing in common but what they do not do, strangers tell: addresses that came to sign in and for
+ * nothing else, failed, and did not get in later. How many those are in ordinary hours is learned.
  */
-import { F, Outcome } from '../observation.ts';
+import { F, Flag, Outcome } from '../observation.ts';
 import { Key, KIND_BITS, Trait } from '../engine/key-kind.ts';
 import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.ts';
 import { fold } from '../profile/hash.ts';
-import { isLogin, outcomeOf } from './facts.ts';
+import { hasFlag, isLogin, outcomeOf } from './facts.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
 import { cellOf, LOGINS, SUMS } from './population.ts';
-import { betaBinomialSurprise } from './statistics.ts';
+import { betaBinomialSurprise, negativeBinomialSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
 
 const id = 'distributedStuffing';
@@ -42,6 +44,25 @@ const minNamelessAddresses = 12;
 
 const windowsMs = [300_000, 3_600_000];
 
+/** Strangers of a window: those who failed, those who got in after all (sets), attempts; everybody's when it opened (f64). */
+const S = {
+  everyAttempt: 0,
+  everyFailure: 2,
+  tries: 4,
+  failed: 6,
+  redeemed: 6 + DISTINCT_WORDS,
+  words: 6 + 2 * DISTINCT_WORDS,
+} as const;
+/** Addresses: attempts ever (kept), failures of the window. */
+const A = { attempts: 0, keptWords: 2, failures: 0, words: 2 } as const;
+const strangerWindowsMs = [3_600_000, 6 * 3_600_000];
+/** Strangers per hour before anything is known; sites differ, and so do hours, though never less than this. */
+const strangerPrior = { mean: 1, windows: 6, shape: 1.5, most: 8, least: 12 };
+/** When known callers fail as well it is the site: each surprise counts half. */
+const siteFails = { attempts: 10, share: 0.6, weight: 0.5 };
+/** One key stands for all strangers of an API. */
+const STRANGERS = Key.trait;
+
 /** What `fold` makes of an account that no rule names. */
 const nameless = fold(0, 0);
 
@@ -72,15 +93,75 @@ export const distributedStuffing: DetectorFactory = (close) => {
           }),
       }),
   );
+  const strangers = strangerWindowsMs.map(
+    (windowMs, index) =>
+      new WindowTable({
+        windowMs,
+        keptWords: 0,
+        words: S.words,
+        maxSlots: 64,
+        onClose: (table, base) =>
+          close(table, base, (partial) => {
+            const at = cellOf(DETECTOR, Key.address) * SUMS + 3 * index;
+            const count = strangersIn(table, base);
+            partial.sums[at] = (partial.sums[at] as number) + 1;
+            partial.sums[at + 1] = (partial.sums[at + 1] as number) + count;
+            partial.sums[at + 2] = (partial.sums[at + 2] as number) + count * count;
+          }),
+      }),
+  );
+  const addresses = new WindowTable({
+    windowMs: strangerWindowsMs[1] as number,
+    keptWords: A.keptWords,
+    words: A.words,
+    maxSlots: 8192,
+    onClose: () => {},
+  });
+
+  /** Tells the key of all strangers what came of this one. */
+  const onAddress = (scene: Scene, failed: boolean): void => {
+    if (hasFlag(scene, Flag.declaredBot)) return;
+    const base = addresses.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
+    if (base < 0) return;
+    const { f32 } = addresses.slab;
+    const attempts = (f32[base + addresses.kept + A.attempts] as number) + 1;
+    f32[base + addresses.kept + A.attempts] = attempts;
+    const failures = f32[base + addresses.own + A.failures] as number;
+    if (failed) {
+      // A form, and what it points to, may be fetched before each attempt.
+      if (scene.requests > 2 * attempts + 1) return;
+      f32[base + addresses.own + A.failures] = failures + 1;
+    } else if (failures === 0) return;
+    scene.derive({
+      detector: DETECTOR,
+      code: STRANGERS,
+      valueLo: 1,
+      valueHi: 0,
+      api: scene.api,
+      at: scene.at,
+      seq: scene.seq,
+      operation: 0,
+      object: fold(scene.valueLo, scene.valueHi),
+      foreign: true,
+      first: false,
+      success: !failed,
+      delta: 0,
+      surprise: 0,
+      count: 1,
+      flags: scene.u32[scene.record + F.flags] as number,
+    });
+  };
+
   const detector: Detector = {
     id,
-    kinds: [Key.trait, Key.account],
-    tables,
+    kinds: [Key.trait, Key.account, Key.address],
+    tables: [...tables, ...strangers, addresses],
     update(scene) {
       if (!isLogin(scene)) return;
       const outcome = outcomeOf(scene);
       if (outcome === Outcome.unknown) return;
       const failed = outcome === Outcome.failure;
+      if (scene.kind === Key.address) return onAddress(scene, failed);
       if (scene.kind === Key.account) {
         // Each attempt has one account: here the population is counted once.
         countLogin(scene, failed);
@@ -161,6 +242,76 @@ export const distributedStuffing: DetectorFactory = (close) => {
         });
       }
     },
+    receive(scene, update) {
+      const every = scene.population?.logins;
+      for (const [index, table] of strangers.entries()) {
+        const base = table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
+        if (base < 0) continue;
+        const { u32, f32, f64 } = table.slab;
+        const own = base + table.own;
+        if (f32[own + S.tries] === 0) {
+          f64[(own + S.everyAttempt) >> 1] = every?.[LOGINS.attempts] ?? 0;
+          f64[(own + S.everyFailure) >> 1] = every?.[LOGINS.failures] ?? 0;
+        }
+        if (update.success) {
+          addDistinct(u32, own + S.redeemed, update.object);
+          continue;
+        }
+        const tries = (f32[own + S.tries] as number) + 1;
+        f32[own + S.tries] = tries;
+        addDistinct(u32, own + S.failed, update.object);
+        table.sample(base, update.seq);
+        const count = strangersIn(table, base);
+        if (count < strangerPrior.least) continue;
+        const at = cellOf(DETECTOR, Key.address) * SUMS + 3 * index;
+        const windows = scene.population?.sums[at] ?? 0;
+        const hours = table.windowMs / (strangerWindowsMs[0] as number);
+        const { expected, shape } = usualStrangers(scene.population?.sums, at, hours);
+        const restAttempts = (every?.[LOGINS.attempts] ?? 0) - (f64[(own + S.everyAttempt) >> 1] as number) - tries;
+        const restFailures = (every?.[LOGINS.failures] ?? 0) - (f64[(own + S.everyFailure) >> 1] as number) - tries;
+        const fails = restAttempts >= siteFails.attempts && restFailures > siteFails.share * restAttempts;
+        scene.say(table, base, {
+          detector: id,
+          family: 'network',
+          surprise: negativeBinomialSurprise(count, expected, shape) * (fails ? siteFails.weight : 1),
+          observed: count,
+          expected,
+          unit: `addresses within ${hours} h that came to sign in and for nothing else, and failed`,
+          baseline: windows,
+          successShare: 0,
+          campaign: {
+            precision: Math.max(0, 1 - expected / count),
+            coverage: Math.max(0, count - expected),
+            addresses: count,
+            accounts: 0,
+            standing: 0,
+            traitSet: 0,
+          },
+        });
+      }
+    },
   };
   return detector;
 };
+
+/** Mean, and the shape of a Gamma distribution that explains the variance between windows, by moments. */
+function usualStrangers(
+  sums: Float64Array | undefined,
+  at: number,
+  hours: number,
+): { expected: number; shape: number } {
+  const prior = strangerPrior.mean * hours;
+  const windows = (sums?.[at] ?? 0) + strangerPrior.windows;
+  const expected = ((sums?.[at + 1] ?? 0) + prior * strangerPrior.windows) / windows;
+  const priorSquares = prior + prior ** 2 * (1 + 1 / strangerPrior.shape);
+  const squares = ((sums?.[at + 2] ?? 0) + priorSquares * strangerPrior.windows) / windows;
+  const beyond = Math.max(1e-9, squares - expected ** 2 - expected);
+  return { expected, shape: Math.max(strangerPrior.shape, Math.min(strangerPrior.most, expected ** 2 / beyond)) };
+}
+
+/** Strangers who failed and did not get in. */
+function strangersIn(table: WindowTable, base: number): number {
+  const { u32 } = table.slab;
+  const own = base + table.own;
+  return Math.max(0, countDistinct(u32, own + S.failed) - countDistinct(u32, own + S.redeemed));
+}

@@ -35,6 +35,7 @@ const O = {
   baseline: 7,
   operation: 8,
   taught: 9,
+  returns: 13,
   objects: 14,
   words: 14 + DISTINCT_WORDS,
 } as const;
@@ -46,6 +47,8 @@ const O = {
  * needs no such proof.
  */
 const inferredPrivate = { touches: 50, foreign: 0.1 };
+/** Returns to one's own that count as such touches, per caller and window: who polls one thing proves nothing more. */
+const maxReturns = 6;
 /** Foreign share of an operation before anything is known: an operation may turn out to be a catalogue. */
 const foreignPrior = { mean: 0.2, touches: 5, floor: 0.3, shape: 2 };
 const stepPrior = { mean: 0.1, steps: 20, strength: 12, least: 5 };
@@ -125,7 +128,13 @@ export const objectEnumeration: DetectorFactory = (close) => {
       if (base < 0) return;
       const { u32, f32 } = actors.slab;
       const own = base + actors.own;
-      if (!addDistinct(u32, own + O.objects, update.object)) return;
+      if (!addDistinct(u32, own + O.objects, update.object)) {
+        const returns = f32[own + O.returns] as number;
+        if (update.foreign || update.count > 0 || returns >= maxReturns) return;
+        f32[own + O.returns] = returns + 1;
+        addOperation(scene.partial, update.operation, 0, 1);
+        return;
+      }
       if (u32[own + O.operation] !== update.operation) {
         u32[own + O.operation] = update.operation;
         u32.fill(0, own + O.taught, own + O.taught + 4);

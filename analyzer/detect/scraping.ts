@@ -41,7 +41,7 @@ const O = {
 const Kept = { mean: 0, windows: 1, last: 2, lastAt: 4, words: 6 } as const;
 
 /** Logarithm of distinct resources per hour, and of the spread of the logarithms of pauses, before anything is known. */
-const coverage = { mean: 1.8, deviation: 1.1, windows: 40, between: 0.5 };
+const coverage = { mean: 1.8, deviation: 1.1, windows: 40, between: 0.8 };
 const evenness = { mean: 0.3, deviation: 0.4, windows: 40 };
 const leastDeviation = 0.35;
 /** Evenness and monotony tell a program from a person, not a bad program from a good one: each says no more than this. */

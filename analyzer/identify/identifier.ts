@@ -235,14 +235,14 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
   function fillObject(
     context: ApiContext,
     method: string,
-    path: string,
+    target: RequestTarget,
     scope: string,
     u32: Uint32Array,
     f64: Float64Array,
     base: number,
     flags: number,
   ): number {
-    const object = context.objects.find(method, path, scope, context.operations.variable);
+    const object = context.objects.find(method, target, scope, context.operations.variable);
     if (!object) return 0;
     u32[base + F.object] = object.lo;
     u32[base + F.object + 1] = object.hi;
@@ -259,7 +259,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
     f64[(base + F.objectDelta) >> 1] = steps.step(
       u32[base + acting] as number,
       u32[base + acting + 1] as number,
-      scope === '' ? context.api : scope,
+      object.scope === '' ? context.api : object.scope,
       object.text,
     );
     return object.inferred ? Flag.objectInferred : 0;
@@ -351,7 +351,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
         if (operation.declared) flags |= Flag.declaredOperation;
       } else flags |= Flag.unknownOperation;
       if (!target.staticAsset) {
-        flags |= fillObject(context, method, target.path, operation?.objectScope ?? '', u32, f64, base, flags);
+        flags |= fillObject(context, method, target, operation?.objectScope ?? '', u32, f64, base, flags);
       }
 
       let signals = target.signals;

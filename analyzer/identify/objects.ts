@@ -1,7 +1,8 @@
-/** Which object a request touches: declared by rule, or inferred from an operation whose variable is an identifier. */
+/** Which object a request touches: declared by rule, or inferred from an operation whose variable or parameter is an identifier. */
 import type { ObjectRule } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { isIdentifier } from '../operations/segment.ts';
 import { createTemplateTrie, type TemplateTrie } from '../operations/template-trie.ts';
+import type { RequestTarget } from './request-target.ts';
 import { createGenerationMap } from './generation-map.ts';
 import { digest, type SipKey, siphash, siphashScoped } from './siphash.ts';
 
@@ -11,12 +12,14 @@ export interface FoundObject {
   hi: number;
   /** Raw id, for numbers and for the escrow; not kept. */
   text: string;
+  /** What the ids count within: operation, or path and parameter. */
+  scope: string;
   inferred: boolean;
 }
 
 export interface ObjectFinder {
   /** Null: the request touches none. The result is reused by the next call. */
-  find(method: string, path: string, scope: string, variable: string): FoundObject | null;
+  find(method: string, target: RequestTarget, scope: string, variable: string): FoundObject | null;
 }
 
 interface Rule {
@@ -34,27 +37,30 @@ export function createObjectFinder(
   for (const rule of rules) {
     trie.add(rule.method.toUpperCase(), rule.path, { kind: rule.kind, variable: rule.variable });
   }
-  const found: FoundObject = { lo: 0, hi: 0, text: '', inferred: false };
+  const found: FoundObject = { lo: 0, hi: 0, text: '', scope: '', inferred: false };
 
-  function take(scope: string, text: string, inferred: boolean): FoundObject {
-    siphashScoped(key, api.lo, api.hi, `${scope}\0${text}`);
+  function take(kind: string, text: string, scope: string, inferred: boolean): FoundObject {
+    siphashScoped(key, api.lo, api.hi, `${kind}\0${text}`);
     found.lo = digest.lo;
     found.hi = digest.hi;
     found.text = text;
+    found.scope = scope;
     found.inferred = inferred;
     return found;
   }
 
   return {
-    find(method, path, scope, variable) {
-      const match = trie.match(method, path);
+    find(method, target, scope, variable) {
+      const match = trie.match(method, target.path);
       if (match) {
         const at = match.names.indexOf(match.value.variable);
         const text = at < 0 ? '' : (match.variables[at] as string);
-        return text === '' ? null : take(match.value.kind, text, false);
+        return text === '' ? null : take(match.value.kind, text, scope, false);
       }
-      if (scope === '' || variable === '' || !isIdentifier(variable)) return null;
-      return take(scope, variable, true);
+      if (scope !== '' && variable !== '' && isIdentifier(variable)) return take(scope, variable, scope, true);
+      if (target.parameter === '') return null;
+      const within = `${target.path}?${target.parameter}`;
+      return take(within, target.parameterId, within, true);
     },
   };
 }

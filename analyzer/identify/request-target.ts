@@ -22,6 +22,10 @@ const instants =
   /(?:^|&)(?![^=&]*(?:id|key|n[or]|number|code|sku|ean)=)[^=&]{1,40}=(?:1\d{9}(?:\d{3})?(?:\.\d{1,9})?|20\d\d-\d\d-\d\dt[^&]{2,40})(?=&|$)/gi;
 const mayHoldInstant = /=(?:1\d{9}|20\d\d-)/;
 
+/** A parameter that names a record; what names sessions, programs, clicks and parts of a site does not. */
+const recordParameter =
+  /(?:^|&)(?!(?:s|t|c|g|fb|ms|yc|dc|tw)(?:cl)?id=|[^=&]*(?:session|client|app|device|track|click|campaign|request|trace|correlation|visitor|page|category|cat|lang|theme|parent|section|forum|tab)[_-]?id=)((?:[\w.-]{0,24}[_-])?(?:id|uid|uuid|guid|oid|account|invoice|order|customer|user|patient|record|document|doc|ticket|(?:invoice|order|account|customer)[_-]?(?:no|nr|number))|[a-z]{2,20}Id)=([^&]{1,64})/;
+
 export interface RequestTarget {
   /** Without query, as sent; "/" when empty. */
   path: string;
@@ -34,6 +38,9 @@ export interface RequestTarget {
   targetHi: number;
   /** An identifier stands in the path, and it names no file: somebody looks a record up. */
   recordPath: boolean;
+  /** Parameter of the query that names a record, and the id; "" when none. */
+  parameter: string;
+  parameterId: string;
   /** A name that scanners ask every site for. */
   triedName: boolean;
   /** `Signal` bits: whatever the answer, and only when the request was refused. */
@@ -64,6 +71,8 @@ export function readRequestTarget(method: string, raw: string, authority: string
   const path = (question < 0 ? whole : whole.slice(0, question)) || '/';
   const query = question < 0 ? '' : whole.slice(question + 1);
   const content = readSignals(method, text);
+  const named = query === '' ? null : recordParameter.exec(query);
+  const parameterId = named !== null && isIdentifier(named[2] as string) ? (named[2] as string) : '';
   siphash(key, path);
   const pathLo = digest.lo;
   const pathHi = digest.hi;
@@ -78,6 +87,8 @@ export function readRequestTarget(method: string, raw: string, authority: string
     targetHi: digest.hi,
     signals: signals | content.always,
     recordPath: namesRecord(path),
+    parameter: parameterId === '' ? '' : ((named as RegExpExecArray)[1] as string),
+    parameterId,
     triedName: path.length <= 160 && isTriedName(path.toLowerCase()),
     signalsWhenRefused: content.whenRefused,
     staticAsset: assets.test(path) || conventions.test(path) || pictureQuery.test(query),

@@ -14,7 +14,7 @@ import type { IdentifierState } from '../identify/identifier.ts';
 import type { RegistryState } from '../operations/registry.ts';
 
 /** Changes with the layout of any state in it. */
-const FORMAT_VERSION = 12;
+const FORMAT_VERSION = 13;
 /** The newest ones, and the very first, from which everything stored can be replayed. */
 const keepNewest = 3;
 

@@ -187,7 +187,8 @@ function verdictSummary(h: VerdictHistory, g: Gathered, run: RunSummary): Verdic
 
 /** A campaign is called by what its requests have in common. */
 function campaignWords(campaign: Verdict['campaign'], run: RunSummary): string | null {
-  if (campaign === undefined || campaign.traits.length === 0) return null;
+  if (campaign === undefined) return null;
+  if (campaign.traits.length === 0) return 'addresses with nothing in common';
   return campaign.traits.map((t) => `${t.trait} ${run.traitValue(t) ?? t.value}`).join(' + ');
 }
 

@@ -6,6 +6,7 @@ import type { AnalyzeResult } from '@picket/standalone/analyze/result.ts';
 import { levelRank } from '@picket/standalone/analyze/result.ts';
 import { runAnalyze } from '@picket/standalone/analyze/run.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { billing, redirecting, sprayed } from '../scenarios/sites/account-sites.ts';
 import { attackers } from '../scenarios/sites/attackers.ts';
 import { burstySites } from '../scenarios/sites/bursty-sites.ts';
 import { everydaySites } from '../scenarios/sites/everyday-sites.ts';
@@ -94,6 +95,43 @@ it('names the campaign of guesses too thin for every address and every minute', 
   expect([first?.principal.kind, first?.level]).toEqual(['Campaign', 'Critical']);
   expect(first?.principal.value).toContain('Firefox/40.1');
   expect(alarms(result)).toHaveLength(1);
+});
+
+describe('what others do there tells who abuses a site', () => {
+  const mail = { people: 60, addresses: 40, everyMs: 1.5 * hour, forMs: 72 * hour };
+  const blog = { people: 3, addresses: 300, everyMs: 12 * hour, forMs: 12 * hour };
+
+  it.each(['path', 'query'] as const)('walks through invoices by an id in the %s', async (where) => {
+    const { site, attack } = billing(41, where, true);
+    const result = await analyze(site.log.combined());
+    const [first] = result.verdicts;
+    expect([first?.principal.value, levelRank(first?.level ?? 'None') >= 3]).toEqual([attack.addresses[0], true]);
+    expect(first?.findings.map((f) => f.detector)).toContain('objectEnumeration');
+    expect(alarms(result)).toHaveLength(1);
+  });
+
+  it.each([
+    ['slow', 'spa', mail],
+    ['single guesses', 'wordpress', blog],
+  ] as const)('names a spray without a common trait: %s', async (_, product, how) => {
+    const { site } = sprayed(42, product, { ...how, attacked: true });
+    const result = await analyze(site.log.combined());
+    const [first] = result.verdicts;
+    expect([first?.principal.kind, levelRank(first?.level ?? 'None') >= 3]).toEqual(['Campaign', true]);
+    expect(alarms(result)).toHaveLength(1);
+  });
+
+  it('guesses where right and wrong are redirected alike', async () => {
+    const { site, attack } = redirecting(43, 2_300, 260);
+    const result = await analyze(site.log.combined());
+    expect(result.verdicts[0]?.principal.value).toBe(attack.addresses[0]);
+    expect(alarms(result)).toHaveLength(1);
+  });
+
+  it('stays quiet about all of that without the attack', async () => {
+    for (const { site } of [billing(44, 'query', false), sprayed(44, 'spa', { ...mail, attacked: false })])
+      expect(alarms(await analyze(site.log.combined()))).toEqual([]);
+  });
 });
 
 const placed: readonly [keyof typeof ordinarySites, string][] = [

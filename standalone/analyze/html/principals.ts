@@ -70,7 +70,7 @@ function part(v: VerdictSummary, id: string, open: boolean): Html {
 <div class="body">
 ${
   v.campaign !== null &&
-  html`<p>Shared by all of it: ${v.campaign.traits.map((t, i) => html`${i > 0 ? ' and ' : ''}${t.trait} <code>${t.value}</code>`)}. ${shareText(v.campaign.precision)} of the requests with it belong to the attack; ${plural(v.campaign.addresses, 'address', 'addresses')}${v.campaign.accounts > 0 ? `, ${plural(v.campaign.accounts, 'account')}` : ''}.</p>`
+  html`<p>${v.campaign.traits.length > 0 && html`Shared by all of it: ${v.campaign.traits.map((t, i) => html`${i > 0 ? ' and ' : ''}${t.trait} <code>${t.value}</code>`)}. `}${shareText(v.campaign.precision)} of the requests with it belong to the attack; ${plural(v.campaign.addresses, 'address', 'addresses')}${v.campaign.accounts > 0 ? `, ${plural(v.campaign.accounts, 'account')}` : ''}.</p>`
 }
 <ul class="reasons">${v.findings.map(
     (f) =>

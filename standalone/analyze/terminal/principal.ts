@@ -37,7 +37,7 @@ export function principalBlock(page: Page, v: VerdictSummary, detailed = false):
     const traits = v.campaign.traits.map((t) => `${t.trait} ${visible(t.value)}`).join(' and ');
     out.push(
       ...text(
-        `Shared: ${traits}. ${shareText(v.campaign.precision)} of the requests with it belong to the attack; ` +
+        `${traits === '' ? '' : `Shared: ${traits}. `}${shareText(v.campaign.precision)} of the requests ${traits === '' ? '' : 'with it '}belong to the attack; ` +
           `${plural(v.campaign.addresses, 'address', 'addresses')}${v.campaign.accounts > 0 ? `, ${plural(v.campaign.accounts, 'account')}` : ''}.`,
       ),
     );
