@@ -74,8 +74,10 @@ export interface Operator {
 const defaultTtlMs = 600_000;
 /** What Envoys acknowledge reaches status within this time. */
 const statusDelayMs = 100;
-/** With very many decisions in force statuses follow after so many times what gathering their standing takes. */
+/** With very many decisions in force, or APIs, what has to look at all of them follows after so many times what it takes. */
 const gatheringShare = 10;
+/** A new policy reaches Envoys after this at most, whatever else changes. */
+const maxProgramPauseMs = 2_000;
 
 /** Starts the operator; resolves when the present objects were reconciled and Envoys are served. */
 export async function startOperator(options: OperatorOptions): Promise<Operator> {
@@ -87,7 +89,9 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const late: { cache?: ObjectCache; queue?: WorkQueue; dependents?: Dependents } = {};
   let started = false;
   let statusTimer: NodeJS.Timeout | undefined;
-  let programTimer: NodeJS.Immediate | undefined;
+  let programTimer: NodeJS.Timeout | undefined;
+  /** Not before, by elapsed time. */
+  let programAt = 0;
   let standings: Standings | undefined;
   let gatheringMs = 0;
   /** Envoys that there should be, by the sensors of the fleet, which are named like it: one for each namespace. */
@@ -118,11 +122,11 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     statusTimer = setTimeout(
       () => {
         statusTimer = undefined;
-        for (const kind of ['ProtectedAPI', 'BehaviorPolicy', 'RiskVerdict'] as const) addAll(kind);
+        for (const kind of ['ProtectedAPI', 'BehaviorPolicy', 'RiskVerdict'] as const) refreshAll(kind);
         // Sensors count pods, which costs a request; they speak of nothing but who is connected.
         if (fleet.connectedEnvoys() === connectedBefore) return;
         connectedBefore = fleet.connectedEnvoys();
-        addAll('TrafficSensor');
+        refreshAll('TrafficSensor');
       },
       Math.max(statusDelayMs, gatheringMs * gatheringShare),
     );
@@ -138,6 +142,10 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     return standings;
   }
 
+  function refreshAll(kind: (typeof ownKinds)[number]): void {
+    for (const { metadata } of late.cache?.list(kind) ?? []) late.queue?.refresh(keyText({ kind, ...metadata }));
+  }
+
   function addAll(kind: (typeof ownKinds)[number]): void {
     for (const { metadata } of late.cache?.list(kind) ?? []) late.queue?.add(keyText({ kind, ...metadata }));
   }
@@ -150,11 +158,17 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   function program(api: string, policy: CompiledPolicy | undefined): void {
     if (!policies.set(api, policy) || !started) return;
     // Several APIs that change together make one push.
-    programTimer ??= setImmediate(() => {
-      programTimer = undefined;
-      fleet.setPolicies([...policies.inForce().values()]);
-      refreshStatusSoon();
-    });
+    programTimer ??= setTimeout(
+      () => {
+        programTimer = undefined;
+        const startedAt = clock.elapsed();
+        fleet.setPolicies([...policies.inForce().values()]);
+        const endedAt = clock.elapsed();
+        programAt = endedAt + Math.min(maxProgramPauseMs, (endedAt - startedAt) * gatheringShare);
+        refreshStatusSoon();
+      },
+      Math.max(0, programAt - clock.elapsed()),
+    );
   }
 
   const mayWrite = options.mayWrite ?? (() => true);
@@ -320,7 +334,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     async close() {
       stopping.abort();
       clearTimeout(statusTimer);
-      if (programTimer) clearImmediate(programTimer);
+      clearTimeout(programTimer);
       await late.queue?.close();
       await fleet.close();
     },

@@ -12,6 +12,21 @@ describe('the work queue', () => {
     expect(done).toEqual(['a', 'b']);
   });
 
+  test('what changed goes before what is only brought up to date', async () => {
+    const done: string[] = [];
+    const queue = createWorkQueue({
+      ...base,
+      async process(key) {
+        done.push(key);
+        if (key === 'a') queue.add('changed');
+      },
+    });
+    for (const key of ['a', 'b', 'c']) queue.refresh(key);
+    queue.add('first');
+    await queue.idle();
+    expect(done).toEqual(['first', 'a', 'changed', 'b', 'c']);
+  });
+
   test('a key that is added while it runs runs again', async () => {
     let runs = 0;
     const queue = createWorkQueue({

@@ -1,6 +1,8 @@
 /** Work by key: a key waits at most once, one piece of work runs at a time, failures come back later and later. */
 export interface WorkQueue {
   add(key: string): void;
+  /** After everything that was added: for what is looked at only to bring it up to date. */
+  refresh(key: string): void;
   /** Again at some time from now, milliseconds; an earlier date for the key stands. */
   addAfter(key: string, delayMs: number): void;
   /** Keys that wait or run. */
@@ -27,6 +29,7 @@ export interface WorkQueueOptions {
 export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const { minRetryMs = 200, maxRetryMs = 60_000 } = options;
   const waiting = new Set<string>();
+  const refreshing = new Set<string>();
   const later = new Map<string, { at: number; timer: NodeJS.Timeout }>();
   const failures = new Map<string, number>();
   let running: Promise<void> | undefined;
@@ -36,9 +39,9 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   async function drain(): Promise<void> {
     // A turn for everybody who adds in the same go.
     await Promise.resolve();
-    for (const key of waiting) {
-      if (closed) break;
+    for (let key = next(); key !== undefined && !closed; key = next()) {
       waiting.delete(key);
+      refreshing.delete(key);
       try {
         await options.process(key);
         failures.delete(key);
@@ -56,15 +59,26 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     idlers = [];
   }
 
-  function add(key: string): void {
+  function next(): string | undefined {
+    const [first] = waiting;
+    if (first !== undefined) return first;
+    const [other] = refreshing;
+    return other;
+  }
+
+  function enter(to: Set<string>, key: string): void {
     if (closed) return;
     const date = later.get(key);
     if (date) {
       clearTimeout(date.timer);
       later.delete(key);
     }
-    waiting.add(key);
+    to.add(key);
     running ??= drain();
+  }
+
+  function add(key: string): void {
+    enter(waiting, key);
   }
 
   function addAfter(key: string, delayMs: number): void {
@@ -81,8 +95,9 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
   return {
     add,
+    refresh: (key) => enter(refreshing, key),
     addAfter,
-    size: () => waiting.size + (running ? 1 : 0),
+    size: () => waiting.size + refreshing.size + (running ? 1 : 0),
     failing: () => failures.size,
     idle: () => (running ? new Promise((resolve) => void idlers.push(resolve)) : Promise.resolve()),
     async close() {

@@ -120,6 +120,8 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const { layers } = placement;
   let policies: readonly CompiledPolicy[] | undefined;
   let apis = new Map<string, CompiledPolicy>();
+  /** Of policies, by API. */
+  let revisions: ReadonlyMap<string, string> = new Map();
   const programmedAt = new Map<string, number>();
   /** Decisions with a place that not every Envoy has held yet. */
   const awaited = new Set<string>();
@@ -270,6 +272,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       const first = policies === undefined;
       policies = next;
       apis = new Map(next.map((policy) => [policy.apiUid, policy]));
+      revisions = new Map(next.map((policy) => [policy.api, policy.revision]));
       follow(placement.setApis(apis, late.decisions?.inForce() ?? new Map()));
       if (first) for (const layer of layerNames) publishers.get(layer)?.want(0);
       else for (const layer of layerNames) publishers.get(layer)?.refresh();
@@ -301,9 +304,8 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
           : complete
             ? undefined
             : { reason: 'Pending', message: `${programmed} of ${total} Envoys acknowledged the identity rules` };
-      const known = policies?.find((policy) => policy.api === api);
       return {
-        revision: complete ? (known?.revision ?? '') : '',
+        revision: complete ? (revisions.get(api) ?? '') : '',
         programmedEnvoys: programmed,
         totalEnvoys: total,
         problem,

@@ -17,7 +17,7 @@ const benches: Readonly<Record<string, (quick: boolean) => Promise<object>>> = {
   recovery: async (quick) => (await import('./recovery.ts')).runRecovery(() => performance.now(), quick),
   soak: async (quick) => (await import('./soak.ts')).runSoak(() => performance.now(), quick ? 1.5 : 30),
   kubernetes: async (quick) =>
-    (await import('./kubernetes.ts')).runKubernetes(() => performance.now(), quick ? 500 : 5_000),
+    (await import('./kubernetes.ts')).runKubernetes(() => performance.now(), quick ? 500 : 5_000, quick ? 0.5 : 5),
   cost: async (quick) => (await import('./cost.ts')).runCost(quick),
   'cost-parts': async (quick) => (await import('./cost.ts')).runCostParts(quick),
 };

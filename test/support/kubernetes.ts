@@ -19,6 +19,7 @@ export interface Kubernetes {
   kubeconfigOf(user: string): string;
   readonly folder: string;
   readonly apiServer: RunningProcess;
+  readonly etcd: RunningProcess;
   /** Runs kube-apiserver again, on the same port and etcd, after it was stopped. */
   restartApiServer(): Promise<void>;
   stop(): Promise<void>;
@@ -153,6 +154,7 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
       kubeconfig,
       kubeconfigOf,
       folder,
+      etcd,
       get apiServer() {
         return apiServer;
       },
