@@ -43,8 +43,8 @@ import { UnusableInput } from './unusable-input.ts';
 const lagMs = 2_000;
 /** Nobody waits for a decision here, and most logs tell whole seconds: shorter ticks would only cost. */
 const tickMs = 1_000;
-/** Some 150,000 callers that are active at a time; past it those not seen for longest make room. */
-const tableBytes = 160 << 20;
+/** Some 90,000 callers that are active at a time; past it those not seen for longest make room. */
+const tableBytes = 96 << 20;
 /** What the report supposes where no policy is given. */
 const assumedPolicy = 'the default responses (Tag at Elevated, Throttle at High, Deny at Critical), dry run';
 
