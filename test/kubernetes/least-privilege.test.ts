@@ -2,9 +2,8 @@
  * Operator and analyzer with the ServiceAccounts of the chart and nobody else's rights, through a whole story: the audit
  * log holds no refusal, and every right that the chart grants was used.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BehaviorPolicy, RiskVerdict } from '@picket/crds/gen/types.ts';
 import type { ApiServer } from '@picket/runtime/objects/kubernetes/api-server.ts';
@@ -15,10 +14,10 @@ import { type Envoy, startEnvoy } from '../support/envoy.ts';
 import { chart, crdChart, runHelm } from '../support/helm.ts';
 import { kubectl, missingKubectl } from '../support/kubectl.ts';
 import {
+  accountKubeconfig,
   adminApi,
   type Kubernetes,
   kubernetesMissing,
-  renderKubeconfig,
   startKubernetes,
 } from '../support/kubernetes.ts';
 import { type NatsServer, startNats } from '../support/nats.ts';
@@ -58,21 +57,8 @@ describe.skipIf(missing)(`least privilege${missing ? ` (${missing})` : ''}`, () 
 
   const admin = (...args: string[]): string => kubectl(kubernetes.kubeconfig, ...args);
 
-  /** A kubeconfig with a token of the chart's account. */
-  async function kubeconfigOf(account: Account): Promise<string> {
-    const token = await api.request<{ status: { token: string } }>(
-      'POST',
-      `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`,
-      { body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} } },
-    );
-    const { clusters } = parse(readFileSync(kubernetes.kubeconfig, 'utf8')) as {
-      clusters: { cluster: { 'certificate-authority-data': string } }[];
-    };
-    const certificate = Buffer.from(clusters[0]?.cluster['certificate-authority-data'] ?? '', 'base64');
-    const path = join(stage.folder, `${account}.kubeconfig`);
-    writeFileSync(path, renderKubeconfig(kubernetes.url, certificate, token.status.token), { mode: 0o600 });
-    return path;
-  }
+  const kubeconfigOf = (account: Account): Promise<string> =>
+    accountKubeconfig(kubernetes, { namespace, name: account }, join(stage.folder, `${account}.kubeconfig`));
 
   beforeAll(async () => {
     kubernetes = await startKubernetes({ audit: true });

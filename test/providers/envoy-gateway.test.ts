@@ -75,6 +75,19 @@ spec:
   - filters: [ { type: ExtensionRef, extensionRef: { group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: ok } } ]
 `;
 
+/** What an operator needs besides when it is told who takes bodies, which the chart does not tell it. */
+const mirrorRights = `apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: { name: mirror }
+rules: [ { apiGroups: [gateway.envoyproxy.io], resources: [envoyextensionpolicies], verbs: [list, create, patch, delete] } ]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: { name: mirror }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: mirror }
+subjects: [ { kind: ServiceAccount, name: picket-operator, namespace: picket-system } ]
+`;
+
 /** Of this machine and not loopback, which Kubernetes takes for no endpoint. */
 function ownAddress(): string {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
@@ -94,8 +107,10 @@ describe.skipIf(missing !== '')(missing || 'a TrafficSensor of Envoy Gateway', (
   beforeAll(async () => {
     stage = await createProviderStage(
       ['gatewayApi', 'envoyGateway'],
+      ['providers.envoyGateway.enabled=true'],
       ['--providers', 'EnvoyGateway', '--envoy-bodies', 'default/bodies:9000'],
     );
+    stage.apply(mirrorRights);
     stage.apply(gateway(stage.traffic));
     await startControlPlane(false);
     stage.apply(sensor('EnvoyGateway'));

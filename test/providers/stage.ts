@@ -1,4 +1,5 @@
 /** What the tests of providers play on: a real API server and NATS, operator and analyzer outside of pods, and an API. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RiskVerdict, TrafficSensor } from '@picket/crds/gen/types.ts';
 import type { ApiServer } from '@picket/runtime/objects/kubernetes/api-server.ts';
@@ -6,8 +7,10 @@ import { expect } from 'vitest';
 import { attacker, createStage, ordinaryTraffic, refused } from '../e2e/stage.ts';
 import { type ForeignSource, foreignDefinitions } from '../support/definitions.ts';
 import { startAnalyzerProcess, startOperatorProcess } from '../support/deployment.ts';
+import { chart, runHelm } from '../support/helm.ts';
 import { kubectl, missingKubectl } from '../support/kubectl.ts';
 import {
+  accountKubeconfig,
   adminApi,
   applyDefinitions,
   installDefinitions,
@@ -22,7 +25,13 @@ import { findTool } from '../support/tools.ts';
 
 /** Why the stage cannot be set here, or undefined. */
 export function stageMissing(): string | undefined {
-  return kubernetesMissing() ?? findTool('envoy').missing ?? findTool('nats-server').missing ?? missingKubectl;
+  return (
+    kubernetesMissing() ??
+    findTool('helm').missing ??
+    findTool('envoy').missing ??
+    findTool('nats-server').missing ??
+    missingKubectl
+  );
 }
 
 /** Name of the sensor and of the fleet. */
@@ -58,9 +67,13 @@ spec:
     success: { anyOf: [ { status: [200] } ] }
 `;
 
-/** @param operatorArgs besides the addresses */
+/**
+ * @param chartValues with which the chart gives the operator its rights; it has no others
+ * @param operatorArgs besides the addresses
+ */
 export async function createProviderStage(
   definitions: readonly ForeignSource[],
+  chartValues: readonly string[],
   operatorArgs: readonly string[],
 ): Promise<ProviderStage> {
   const closing = new AsyncDisposableStack();
@@ -76,19 +89,21 @@ export async function createProviderStage(
     const [als = 0, alsHealth = 0, xds = 0, xdsHealth = 0, traffic = 0] = await freePorts(5);
     stage.write('api.yaml', api);
     kubectl(kubernetes.kubeconfig, 'apply', '-f', stage.manifests);
-    const common = {
-      ...{ folder: join(stage.folder, 'processes'), kubeconfig: kubernetes.kubeconfig },
-      ...{ natsUrl: nats.url, fleet },
-    };
+    const common = { folder: join(stage.folder, 'processes'), natsUrl: nats.url, fleet };
     const operator = await startOperatorProcess({
       ...common,
+      kubeconfig: await operatorAccount(kubernetes, chartValues, stage.folder),
       identity: 'operator-0',
       ports: { health: xdsHealth, listen: xds },
-      args: ['--envoy-xds', `127.0.0.1:${xds}`, '--envoy-als', `127.0.0.1:${als}`, ...operatorArgs],
+      args: [
+        ...['--lease-namespace', release, '--lease-name', 'picket-operator'],
+        ...['--envoy-xds', `127.0.0.1:${xds}`, '--envoy-als', `127.0.0.1:${als}`, ...operatorArgs],
+      ],
     });
     closing.defer(async () => void (await operator.stop()));
     const analyzer = await startAnalyzerProcess({
       ...common,
+      kubeconfig: kubernetes.kubeconfig,
       ports: { health: alsHealth, listen: als },
       args: ['--history', stage.history],
     });
@@ -158,3 +173,30 @@ export async function createProviderStage(
     throw error;
   }
 }
+
+const release = 'picket-system';
+
+/** A kubeconfig of the operator's ServiceAccount, with the rights that the chart gives it. */
+async function operatorAccount(
+  kubernetes: Kubernetes,
+  chartValues: readonly string[],
+  folder: string,
+): Promise<string> {
+  kubectl(kubernetes.kubeconfig, 'create', 'namespace', release);
+  const rendered = await runHelm([
+    ...['template', 'picket', chart, '--namespace', release, ...chartValues.flatMap((value) => ['--set', value])],
+    ...['rbac', 'service-accounts'].flatMap((name) => ['--show-only', `templates/${name}.yaml`]),
+  ]);
+  if (rendered.code !== 0) throw new Error(rendered.err);
+  const path = join(folder, 'rights.yaml');
+  writeFileSync(path, `${rendered.out}\n---\n${lease}`);
+  kubectl(kubernetes.kubeconfig, 'apply', '-f', path);
+  const account = { namespace: release, name: 'picket-operator' };
+  return accountKubeconfig(kubernetes, account, join(folder, 'operator.kubeconfig'));
+}
+
+const lease = `apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: { name: picket-operator, namespace: ${release} }
+spec: {}
+`;

@@ -176,6 +176,27 @@ export function adminApi(kubeconfig: string): ApiServer {
   return connectApiServer({ config: loadKubeConfig({ kubeconfig }), userAgent: 'picket-test', random: () => 0.5 });
 }
 
+/** Writes a kubeconfig with a token of a ServiceAccount, and nobody else's rights. */
+export async function accountKubeconfig(
+  kubernetes: Kubernetes,
+  { namespace, name }: { namespace: string; name: string },
+  path: string,
+): Promise<string> {
+  const api = adminApi(kubernetes.kubeconfig);
+  const { status } = await api.request<{ status: { token: string } }>(
+    'POST',
+    `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`,
+    { body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} } },
+  );
+  api.close();
+  const { clusters } = parse(readFileSync(kubernetes.kubeconfig, 'utf8')) as {
+    clusters: { cluster: { 'certificate-authority-data': string } }[];
+  };
+  const certificate = Buffer.from(clusters[0]?.cluster['certificate-authority-data'] ?? '', 'base64');
+  writeFileSync(path, renderKubeconfig(kubernetes.url, certificate, status.token), { mode: 0o600 });
+  return path;
+}
+
 export function renderKubeconfig(url: string, certificate: Buffer, token: string): string {
   return JSON.stringify({
     apiVersion: 'v1',
