@@ -1,4 +1,7 @@
-/** The parts that other control planes are given, in a real Envoy whose pod lacks the certificate for Picket. */
+/**
+ * What Istio is given, merged into a listener by the operations that it asks for, in a real Envoy whose pod lacks the
+ * certificate for Picket.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +17,7 @@ const { missing } = findTool('envoy');
 
 interface Patch {
   applyTo: string;
-  patch: { value: Record<string, unknown> };
+  patch: { operation: string; value: Record<string, unknown> };
 }
 
 test.skipIf(missing)(
@@ -43,6 +46,22 @@ test.skipIf(missing)(
       writeFileSync(path, JSON.stringify({ resources: list.map((one) => ({ '@type': typeUrl, ...one })) }));
       return path;
     };
+    const empty = (name: string, type: string): Record<string, unknown> => ({
+      name,
+      typed_config: { '@type': `type.googleapis.com/envoy.extensions.filters.http.${type}` },
+    });
+    const filters = [empty('theirs', 'cors.v3.Cors'), empty('envoy.filters.http.router', 'router.v3.Router')];
+    for (const { applyTo, patch } of configPatches) {
+      if (applyTo !== 'HTTP_FILTER') continue;
+      expect(['INSERT_FIRST', 'INSERT_BEFORE']).toContain(patch.operation);
+      // The router is the last, and what is put in front of it comes after what was put there before.
+      filters.splice(patch.operation === 'INSERT_FIRST' ? 0 : filters.length - 1, 0, patch.value);
+    }
+    expect(filters.map(({ name }) => name)).toEqual([
+      ...['picket.address.hot', 'picket.address', 'theirs', 'picket.flow', 'picket.identify'],
+      ...['picket.decide.hot', 'picket.decide.warm', 'picket.decide.cold', 'picket.limit', 'picket.tag'],
+      'envoy.filters.http.router',
+    ]);
     const own = { name: 'own', type: 'STATIC', load_assignment: { cluster_name: 'own' } };
     const typedConfig = {
       ...(manager?.['typed_config'] as object),
@@ -52,13 +71,7 @@ test.skipIf(missing)(
           { name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, direct_response: { status: 200 } }] },
         ],
       },
-      http_filters: [
-        ...values('HTTP_FILTER'),
-        {
-          name: 'envoy.filters.http.router',
-          typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' },
-        },
-      ],
+      http_filters: filters,
     };
     const listener = {
       name: 'web',
