@@ -1,6 +1,7 @@
 /** What `picket-analyzer` consists of, in the order it starts. */
 import { once } from 'node:events';
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { kindResources } from '@picket/crds/resources.ts';
 import type { Bus } from '@picket/runtime/bus/bus.ts';
 import { openNats } from '@picket/runtime/bus/open-nats.ts';
@@ -64,7 +65,11 @@ export async function runAnalyzer(
     unready() {
       if (signal.aborted) return 'stopping';
       if (!late.service) return 'restoring what was known';
-      return serving ? undefined : `learning from history: ${late.service.view().history.entries} entries`;
+      if (serving) return undefined;
+      const { entries } = late.service.view().history;
+      return entries === 0
+        ? 'history waits for the operator to name the first API'
+        : `learning from history: ${entries} entries`;
     },
     checks: () =>
       analyzerChecks({
@@ -107,7 +112,10 @@ export async function runAnalyzer(
   });
   late.service = service;
   closing.defer(() => service.close());
-  await service.serve({ paths: settings.history, cwd: host.cwd });
+  const known = settings.history.length === 0 || (await knowsApis(service, signal));
+  if (!known)
+    log.warn('history was not learned: no API to learn it for; the next start tries again', { waitedMs: apiWaitMs });
+  await service.serve({ paths: known ? settings.history : [], cwd: host.cwd });
   serving = true;
   log.info('taking access logs', { als: service.alsPort(), health: health.port });
   const failure = await Promise.race([service.analyzer.failed, stopOf(signal)]);
@@ -118,6 +126,22 @@ export async function runAnalyzer(
       { cause: failure },
     );
   log.info('stopping', { reason: String(signal.reason) });
+}
+
+/** An operator that starts at the same time takes seconds; one that never comes must not keep traffic from being judged. */
+const apiWaitMs = 60_000;
+/** The operator names all its APIs at once. */
+const othersMs = 1_000;
+
+/** Waits for the first API: requests of the past that belong to none would be lost. */
+async function knowsApis({ analyzer }: AnalyzerService, signal: AbortSignal): Promise<boolean> {
+  const until = performance.now() + apiWaitMs;
+  while (analyzer.apis().length === 0) {
+    if (signal.aborted || performance.now() > until) return false;
+    await sleep(200);
+    if (analyzer.apis().length > 0) await sleep(othersMs);
+  }
+  return true;
 }
 
 /** Resolves when the process shall stop. */

@@ -24,7 +24,7 @@ export async function clusterImages(signal?: AbortSignal): Promise<ClusterImages
   return images as ClusterImages;
 }
 
-export function chartValues({ operator, analyzer, nats }: ClusterImages): object {
+function chartValues({ operator, analyzer, nats }: ClusterImages): object {
   const named = (image: string): object => {
     const colon = image.lastIndexOf(':');
     return { image: { repository: image.slice(0, colon), tag: image.slice(colon + 1) } };

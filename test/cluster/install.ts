@@ -9,10 +9,10 @@ import { runKubectl } from '../support/kubectl.ts';
 import type { ClusterNode } from '../support/node/node.ts';
 import { runPicket } from '../support/picket.ts';
 import { repositoryRoot } from '../support/tools.ts';
-import { chartValues, type ClusterImages } from './images.ts';
+import { type ClusterImages, valuesFile } from './images.ts';
 
 export const picketNamespace = 'picket-system';
-export const shopManifests = join(repositoryRoot, 'examples/shop/manifests');
+const shopManifests = join(repositoryRoot, 'examples/shop/manifests');
 
 /** Output of kubectl. @throws Error with its complaint */
 export async function kubectlOn(node: ClusterNode, ...args: string[]): Promise<string> {
@@ -31,25 +31,24 @@ export async function helmOn(node: ClusterNode, ...args: string[]): Promise<stri
 export interface InstallOptions {
   images: ClusterImages;
   /** Access log of ordinary days to learn from; at most 1 MB. */
-  history?: string;
+  history: string;
 }
 
-/** Installs kinds, operator, analyzer and NATS, and waits until all are ready. */
+/** Installs kinds, the objects of the shop, then operator, analyzer and NATS, and waits until all are ready. */
 export async function installPicket(node: ClusterNode, { images, history }: InstallOptions): Promise<void> {
   await kubectlOn(node, 'create', 'namespace', picketNamespace);
   const level = 'pod-security.kubernetes.io/enforce=restricted';
   await kubectlOn(node, 'label', 'namespace', picketNamespace, level);
   await helmOn(node, 'install', 'picket-crds', crdChart, '--wait');
-  const values = join(node.folder, 'values.yaml');
-  if (history !== undefined) {
-    await kubectlOn(
-      node,
-      ...['-n', picketNamespace, 'create', 'configmap', 'history', `--from-file=access.log=${history}`],
-    );
-  }
-  const learned = { analyzer: { history: { volume: { configMap: { name: 'history' } }, files: ['access.log'] } } };
-  writeFileSync(values, stringify(merge(chartValues(images), history === undefined ? {} : learned)));
-  await helmOn(node, 'install', 'picket', chart, '--values', values, '--wait', '--timeout', '3m');
+  // Before Picket: what it learns from belongs to an API.
+  await kubectlOn(node, 'apply', '-f', shopManifests);
+  const log = `--from-file=access.log=${history}`;
+  await kubectlOn(node, '-n', picketNamespace, 'create', 'configmap', 'history', log);
+  await helmOn(
+    node,
+    ...['install', 'picket', chart, '--values', valuesFile(node.folder, images), '--wait', '--timeout', '3m'],
+    ...['--set', 'analyzer.history.volume.configMap.name=history', '--set', 'analyzer.history.files={access.log}'],
+  );
 }
 
 /** The shop and its Envoys; resolves to where callers reach it, when it answers. */
@@ -106,17 +105,4 @@ function withImage(text: string, image: string): string {
       return stringify(object);
     })
     .join('---\n');
-}
-
-function merge(a: object, b: object): object {
-  const merged: Record<string, unknown> = { ...a };
-  for (const [key, value] of Object.entries(b)) {
-    const known = merged[key];
-    merged[key] = isObject(known) && isObject(value) ? merge(known, value) : value;
-  }
-  return merged;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -130,27 +130,39 @@ function startApplication(served: Map<string, number>): Promise<Server> {
 const people = 120;
 const dayMs = 25 * 3_600_000;
 
-/** Address of an ordinary person, the same in the day before and live. */
+/** Where ordinary people come from and what they read. */
+export interface Crowd {
+  /** Address of an ordinary person, the same in the day before and live. */
+  addressOf(person: number): string;
+  /** What the i-th request of all asks for. */
+  pathOf(i: number): string;
+}
+
+/** Of the crowd on loopback. */
 export function personAddress(i: number): string {
   return `127.20.${i % 120}.${10 + (i % 7)}`;
 }
 
+const crowd: Crowd = {
+  addressOf: personAddress,
+  pathOf: (i) => (i % 9 === 0 ? '/v1/basket' : `/v1/products/${(i * 7) % 40}`),
+};
+
 /** A day of ordinary requests in the combined format, which ends a minute before `now`. */
-function ordinaryDay(now: number): string {
+export function ordinaryDay(now: number, { addressOf, pathOf }: Crowd = crowd): string {
   const lines: string[] = [];
   const requests = 2400;
   const perVisit = 10;
   for (let i = 0; i < requests; i++) {
     const visit = Math.floor(i / perVisit);
     const at = new Date(now - 120_000 - dayMs + (dayMs * visit * perVisit) / requests + (i % perVisit) * 3000);
-    const path = i % 9 === 0 ? '/v1/basket' : `/v1/products/${(i * 7) % 40}`;
     const stamp = at.toISOString();
     const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'][
       at.getUTCMonth()
     ];
     const time = `${stamp.slice(8, 10)}/${month}/${stamp.slice(0, 4)}:${stamp.slice(11, 19)} +0000`;
     lines.push(
-      `${personAddress(visit % people)} - - [${time}] "GET ${path} HTTP/1.1" 200 512 "-" "Mozilla/5.0 (person)"`,
+      `${addressOf(visit % people)} - - [${time}] "GET ${pathOf(i)} HTTP/1.1" 200 512 "-" "Mozilla/5.0 (person)"`,
     );
   }
   return `${lines.join('\n')}\n`;
@@ -163,13 +175,16 @@ export interface Caller {
   close(): void;
 }
 
+/** Where callers connect to: a port of loopback, or of a host. */
+export type Door = number | { host: string; port: number };
+
 export function caller(
-  port: number,
+  door: Door,
   address: string,
   agent = 'Mozilla/5.0 (person)',
   more: Record<string, string> = {},
 ): Caller {
-  const client = createHttpClient({ port, localAddress: address });
+  const client = createHttpClient({ ...(typeof door === 'number' ? { port: door } : door), localAddress: address });
   const common = { 'user-agent': agent, ...more };
   return {
     get: async (path, headers = {}) =>
@@ -191,11 +206,11 @@ export function caller(
  * An attacker's client. Each address has a program and headers of its own: attackers who look alike would be met as one
  * campaign, and a test could not tell whose decision it sees.
  */
-export function attacker(port: number, address: string): Caller {
+export function attacker(door: Door, address: string): Caller {
   let mixed = 0;
   for (const byte of Buffer.from(address)) mixed = Math.imul(mixed ^ byte, 0x01000193) >>> 0;
   const names = shapeHeaders.filter((name, i) => mixed & (1 << i) && !reserved.has(name));
-  return caller(port, address, `curl/8 (${address})`, Object.fromEntries(names.map((name) => [name, 'x'])));
+  return caller(door, address, `curl/8 (${address})`, Object.fromEntries(names.map((name) => [name, 'x'])));
 }
 
 /** Headers that mean something to the application, to Envoy or to Picket's identification. */
@@ -203,12 +218,12 @@ const reserved = new Set(['authorization', 'cookie', 'content-type', 'x-forwarde
 
 /** Tries leaked passwords of many accounts from one address; returns the answers. */
 export async function stuff(
-  port: number,
+  door: Door,
   address: string,
   attempts = 40,
   headers: Record<string, string> = {},
 ): Promise<number[]> {
-  const client = attacker(port, address);
+  const client = attacker(door, address);
   const answers: number[] = [];
   for (let i = 0; i < attempts; i++) answers.push(await client.login(`account-${address}-${i}`, 'leaked', headers));
   client.close();
@@ -217,8 +232,11 @@ export async function stuff(
 
 /** What an attack needs to know of a Picket, however it runs. */
 export interface Watched {
-  ports: { traffic: number };
-  process: Picket['process'];
+  ports: { traffic: Door };
+  /** Whose last words explain a failure. */
+  process?: Picket['process'];
+  /** A path that is answered with 200; `/v1/basket` unless given. */
+  path?: string;
   verdicts(): Promise<RiskVerdict[]>;
 }
 
@@ -230,17 +248,17 @@ export async function provoke(picket: Watched, address: string): Promise<RiskVer
   return waitFor(
     `verdict on ${address}`,
     async () => (await picket.verdicts()).find((v) => !before.has(v.metadata.name) && v.status?.decision !== undefined),
-    { process: picket.process },
+    picket.process ? { process: picket.process } : {},
   );
 }
 
 /** Waits until Envoy refuses the address, whatever it asks for. */
-export async function refused(picket: Pick<Watched, 'ports'>, address: string): Promise<void> {
+export async function refused(picket: Pick<Watched, 'ports' | 'path'>, address: string): Promise<void> {
   await answered(picket, address, 403);
 }
 
 export async function answered(
-  picket: Pick<Watched, 'ports'>,
+  picket: Pick<Watched, 'ports' | 'path'>,
   address: string,
   status: number,
   timeoutMs = 15_000,
@@ -249,7 +267,7 @@ export async function answered(
   try {
     await waitFor(
       `status ${status} for ${address}`,
-      async () => ((await client.get('/v1/basket')) === status ? true : undefined),
+      async () => ((await client.get(picket.path ?? '/v1/basket')) === status ? true : undefined),
       { timeoutMs, everyMs: 100 },
     );
   } finally {
@@ -258,8 +276,11 @@ export async function answered(
 }
 
 /** People at their usual pace, each from an own address, until `stop`; every answer that is not 200 is kept. */
-export function ordinaryTraffic(port: number): { stop(): Promise<{ sent: number; bad: number[] }> } {
-  const callers = Array.from({ length: 40 }, (_, i) => caller(port, personAddress(i * 3)));
+export function ordinaryTraffic(
+  door: Door,
+  { addressOf, pathOf }: Crowd = crowd,
+): { stop(): Promise<{ sent: number; bad: number[] }> } {
+  const callers = Array.from({ length: 40 }, (_, i) => caller(door, addressOf(i * 3)));
   const bad: number[] = [];
   let sent = 0;
   const stopping = new AbortController();
@@ -267,7 +288,7 @@ export function ordinaryTraffic(port: number): { stop(): Promise<{ sent: number;
   const loops = callers.map(async (one, i) => {
     await pause(i * 70);
     while (!stopping.signal.aborted) {
-      const status = await one.get(`/v1/products/${(sent * 7 + i) % 40}`);
+      const status = await one.get(pathOf(sent + i));
       sent++;
       if (status !== 200) bad.push(status);
       await pause(2_000 + ((sent * 37 + i * 211) % 3_000));

@@ -46,11 +46,16 @@ export async function buildah(args: readonly string[], cwd?: string): Promise<st
 
 let driver: 'overlay' | 'vfs' | undefined;
 
-/** Flags of every call. Layers are mounted where the machine lets us, and else copied, which takes many times as long. */
-function storage(): string[] {
+/** Layers are mounted where the machine lets us, and else copied, which takes many times as long. */
+function storageDriver(): 'overlay' | 'vfs' {
   driver ??= mountsOverlays() ? 'overlay' : 'vfs';
-  const root = join(cache, driver);
-  return ['--root', join(root, 'storage'), '--runroot', join(root, 'run'), '--storage-driver', driver];
+  return driver;
+}
+
+/** Flags of every call. */
+function storage(): string[] {
+  const root = join(cache, storageDriver());
+  return ['--root', join(root, 'storage'), '--runroot', join(root, 'run'), '--storage-driver', storageDriver()];
 }
 
 function mountsOverlays(): boolean {
@@ -75,6 +80,8 @@ export async function buildImage(target: ImageTarget): Promise<string> {
   await buildah(
     [
       ...['build', '--isolation', 'chroot', '--pull-never', '--target', target, '--tag', name],
+      // Packages are installed again when the lock file changes, not when a source does; copies of layers would cost more.
+      ...(storageDriver() === 'overlay' ? ['--layers'] : []),
       ...['--build-arg', `BASE=${base}`, '--build-arg', `BUILD_BASE=${buildBase}`],
       ...['--ignorefile', join(repositoryRoot, '.dockerignore'), '--file', join(repositoryRoot, 'Dockerfile'), '.'],
     ],
@@ -158,13 +165,16 @@ function digestOf(paths: readonly string[]): string {
   return digest.digest('hex').slice(0, 12);
 }
 
-/** Images of sources that nobody has built for a day; those of another checkout may be in use. */
+/** So many of the newest images of a program stay: checkouts that take turns do not build again. */
+const kept = 4;
+
 async function removeOld(repository: string): Promise<void> {
-  const images = JSON.parse(await buildah(['images', '--json'])) as { names?: string[]; createdatraw?: string }[];
-  for (const { names = [], createdatraw = '' } of images) {
-    if (Date.now() - Date.parse(createdatraw) < 24 * 3_600_000) continue;
-    for (const name of names.filter((full) => full.startsWith(`${repository}:`))) await buildah(['rmi', name]);
-  }
+  const images = JSON.parse(await buildah(['images', '--json'])) as { names: string[] | null; createdatraw: string }[];
+  const own = images
+    .flatMap(({ names, createdatraw }) => (names ?? []).map((name) => ({ name, createdatraw })))
+    .filter(({ name }) => name.startsWith(`${repository}:`))
+    .toSorted((a, b) => Date.parse(b.createdatraw) - Date.parse(a.createdatraw));
+  for (const { name } of own.slice(kept)) await buildah(['rmi', name]);
 }
 
 async function ensureBase(): Promise<void> {
