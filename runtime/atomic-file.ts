@@ -3,11 +3,12 @@ import { basename, dirname, join } from 'node:path';
 
 /**
  * Replaces a file so that readers and a crash see either the old or the new content, never a part: write beside it,
- * flush, rename, flush the folder. Mode 0600 unless told otherwise. One writer per path at a time.
+ * flush, rename, flush the folder. Mode 0600 unless told otherwise. One writer per path at a time. Data in pieces is
+ * written piece by piece.
  */
 export async function writeFileAtomic(
   path: string,
-  data: string | Uint8Array,
+  data: string | Uint8Array | Iterable<Uint8Array>,
   options: { mode?: number } = {},
 ): Promise<void> {
   const folder = dirname(path);

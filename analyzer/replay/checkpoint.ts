@@ -5,16 +5,19 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { deserialize, serialize } from 'node:v8';
+import { setImmediate as turn } from 'node:timers/promises';
 import { writeFileAtomic } from '@picket/runtime/atomic-file.ts';
 import type { AnalysisState, Disposition } from '../analysis.ts';
 import { DETECTOR_VERSION } from '../detect/catalogue.ts';
 import { partitionLayout } from '../engine/partition.ts';
 import type { IdentifierState } from '../identify/identifier.ts';
 import type { RegistryState } from '../operations/registry.ts';
+import { fromPieces, toPieces } from './pieces.ts';
 
 /** Changes with the layout of any state in it. */
-const FORMAT_VERSION = 13;
+const FORMAT_VERSION = 14;
+/** Hashed before others get their turn. */
+const bytesPerTurn = 4 << 20;
 /** The newest ones, and the very first, from which everything stored can be replayed. */
 const keepNewest = 3;
 
@@ -39,7 +42,7 @@ export interface CheckpointInfo {
 
 export interface Checkpoints {
   /**
-   * Serialises at once and writes when `stored` has settled: a checkpoint ahead of the stored rows would make a gap of
+   * Takes the state at once and writes when `stored` has settled: a checkpoint ahead of the stored rows would make a gap of
    * them if the process died in between.
    */
   save(checkpoint: Checkpoint, stored?: Promise<unknown>): Promise<CheckpointInfo>;
@@ -88,7 +91,7 @@ export function createCheckpoints(dir: string, nodeMajor: string): Checkpoints {
     read,
     async save(checkpoint, stored) {
       const { lastSeq, tick, at } = checkpoint.analysis.engine;
-      const body = serialize(checkpoint);
+      const pieces = toPieces(checkpoint);
       await stored?.catch(() => undefined);
       const header: Header = {
         format: 'picket-checkpoint',
@@ -99,12 +102,12 @@ export function createCheckpoints(dir: string, nodeMajor: string): Checkpoints {
         lastSeq,
         tick,
         at,
-        sha256: createHash('sha256').update(body).digest('hex'),
+        sha256: await digestOf(pieces),
       };
       await mkdir(dir, { recursive: true, mode: 0o700 });
       const pad = (value: number, digits: number): string => String(Math.round(value)).padStart(digits, '0');
       const file = `checkpoint-${pad(lastSeq, 16)}-${pad(tick, 12)}-${pad(at, 15)}.bin`;
-      await writeFileAtomic(join(dir, file), Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), body]));
+      await writeFileAtomic(join(dir, file), [Buffer.from(`${JSON.stringify(header)}\n`), ...pieces]);
       const all = await list();
       for (const old of all.slice(1, -keepNewest)) await rm(join(dir, old.file), { force: true });
       return { file, lastSeq, tick, at };
@@ -126,6 +129,20 @@ export function createCheckpoints(dir: string, nodeMajor: string): Checkpoints {
   };
 }
 
+/** In turns of a few milliseconds: hundreds of megabytes must not hold up traffic. */
+async function digestOf(pieces: readonly Uint8Array[]): Promise<string> {
+  const hash = createHash('sha256');
+  let hashed = 0;
+  for (const piece of pieces) {
+    hash.update(piece);
+    hashed += piece.length;
+    if (hashed < bytesPerTurn) continue;
+    hashed = 0;
+    await turn();
+  }
+  return hash.digest('hex');
+}
+
 /** @throws Error that says why these bytes are no checkpoint of this build */
 export function decodeCheckpoint(bytes: Buffer, nodeMajor: string): Checkpoint {
   const end = bytes.indexOf(10);
@@ -140,5 +157,5 @@ export function decodeCheckpoint(bytes: Buffer, nodeMajor: string): Checkpoint {
   if (header.node !== nodeMajor) throw new Error(`was written under Node ${header.node}, this is ${nodeMajor}`);
   const body = bytes.subarray(end + 1);
   if (createHash('sha256').update(body).digest('hex') !== header.sha256) throw new Error('does not match its digest');
-  return deserialize(body) as Checkpoint;
+  return fromPieces(body) as Checkpoint;
 }
