@@ -192,7 +192,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   }
 
   function pushLayers(changes: LayerChanges): void {
-    for (const [layer, { grew }] of changes) publishers.get(layer)?.want(pushGapMs(layer, grew, layers.in(layer).size));
+    for (const [layer, why] of changes) publishers.get(layer)?.want(pushGapMs(layer, why, layers.in(layer).size));
   }
 
   function noteProgrammed(): void {

@@ -93,7 +93,18 @@ describe('layers', () => {
   });
 
   test('the cold layer gains at most once a minute', () => {
-    expect(pushGapMs('picket.decide.cold', true, 10)).toBe(60_000);
-    expect(pushGapMs('picket.decide.hot', true, 500)).toBe(250);
+    expect(pushGapMs('picket.decide.cold', 'grew', 10)).toBe(60_000);
+    expect(pushGapMs('picket.decide.hot', 'grew', 500)).toBe(250);
+  });
+
+  test('what only made room waits to leave a large layer, what ended does not', () => {
+    const layers = createLayers({ ...defaultLimits, maxHotKeys: 1 });
+    const many = Array.from({ length: 9 }, (_, i) => range(`dec-${i}`, [`192.0.2.${i}`]));
+    layers.change([], many);
+    layers.settled('picket.address', layers.in('picket.address'));
+    expect(layers.change([], [], ['dec-0']).get('picket.address')).toBe('displaced');
+    expect(layers.change(['dec-1'], [], ['dec-2']).get('picket.address')).toBe('lifted');
+    const gaps = (['lifted', 'grew', 'displaced'] as const).map((why) => pushGapMs('picket.address', why, 100_000));
+    expect(gaps).toEqual([5_000, 20_000, 60_000]);
   });
 });

@@ -19,16 +19,24 @@ export const defaultLimits: LayerLimits = {
   maxWarmKeys: 2_000,
 };
 
-/** Layers whose content changed, and whether any of them gained. */
-export type LayerChanges = Map<LayerName, { grew: boolean }>;
+/**
+ * Why a layer is to be pushed, the more urgent before the less: something ended, which must not go on being refused; it
+ * gained; or what had to make room left it, which does no harm where it still is.
+ */
+const urgency = ['lifted', 'grew', 'displaced'] as const;
+export type LayerChange = (typeof urgency)[number];
+export type LayerChanges = Map<LayerName, LayerChange>;
 
 /**
  * Which layer holds which decision. New ones enter the hot layer, which is small and therefore fast; when it fills up
  * the oldest move on. A moving decision stands in both layers until Envoy acknowledged the new place.
  */
 export interface Layers {
-  /** Takes decisions out and others in; one that says something new under its old id does both. */
-  change(leaving: Iterable<string>, entering: Iterable<Decision>): LayerChanges;
+  /**
+   * Takes decisions out and others in; one that says something new under its old id does both. `displaced` are those
+   * that go only to make room.
+   */
+  change(leaving: Iterable<string>, entering: Iterable<Decision>, displaced?: Iterable<string>): LayerChanges;
   /** Envoys acknowledged this content of a layer. */
   settled(layer: LayerName, ids: ReadonlySet<string>): LayerChanges;
   /** Moves the oldest of the warm layer on when it is too full; called at most once a minute. */
@@ -78,7 +86,7 @@ export function createLayers(limits: LayerLimits): Layers {
       content[to].add(id);
       moving.set(id, { from, to });
     }
-    return new Map([[to, { grew: true }]]);
+    return new Map([[to, 'grew']]);
   }
 
   function countStaying(layer: LayerName): number {
@@ -88,24 +96,27 @@ export function createLayers(limits: LayerLimits): Layers {
   }
 
   return {
-    change(leaving, entering) {
+    change(leaving, entering, displaced = []) {
       const changes: LayerChanges = new Map();
-      const note = (layer: LayerName, grew: boolean): void => {
-        changes.set(layer, { grew: grew || changes.get(layer)?.grew === true });
+      const note = (layer: LayerName, why: LayerChange): void => {
+        const before = changes.get(layer);
+        if (!before || urgency.indexOf(why) < urgency.indexOf(before)) changes.set(layer, why);
       };
-      for (const id of leaving) {
+      const remove = (id: string, why: LayerChange): void => {
         moving.delete(id);
-        for (const layer of layerNames) if (content[layer].delete(id)) note(layer, false);
-      }
+        for (const layer of layerNames) if (content[layer].delete(id)) note(layer, why);
+      };
+      for (const id of leaving) remove(id, 'lifted');
+      for (const id of displaced) remove(id, 'displaced');
       for (const decision of entering) {
         if (layerNames.some((layer) => content[layer].has(decision.id))) continue;
         const hot = matchOfDecision(decision).by === 'address' ? 'picket.address.hot' : 'picket.decide.hot';
         const layer = content[hot].size < roomIn[hot] ? hot : after[hot];
         content[layer].add(decision.id);
-        note(layer, true);
+        note(layer, 'grew');
       }
       for (const hot of ['picket.address.hot', 'picket.decide.hot'] as const)
-        for (const layer of drain(hot, roomIn[hot] / 2).keys()) note(layer, true);
+        for (const layer of drain(hot, roomIn[hot] / 2).keys()) note(layer, 'grew');
       return changes;
     },
     settled(layer, ids) {
@@ -114,7 +125,7 @@ export function createLayers(limits: LayerLimits): Layers {
         if (to !== layer || !ids.has(id)) continue;
         moving.delete(id);
         content[from].delete(id);
-        changes.set(from, { grew: false });
+        changes.set(from, 'displaced');
       }
       return changes;
     },
@@ -126,11 +137,12 @@ export function createLayers(limits: LayerLimits): Layers {
 }
 
 /** Least time between two pushes of a layer, milliseconds: what a push of this size costs Envoy stays a small share. */
-export function pushGapMs(layer: LayerName, grew: boolean, keys: number): number {
+export function pushGapMs(layer: LayerName, why: LayerChange, keys: number): number {
   if (layer === 'picket.address.hot') return Math.max(250, keys / 8);
-  if (layer === 'picket.address') return grew ? Math.max(5_000, keys / 5) : Math.max(1_000, keys / 20);
-  const afford = keys * 1;
-  if (layer === 'picket.decide.cold') return grew ? 60_000 : Math.max(1_000, afford);
-  if (layer === 'picket.decide.warm') return Math.max(5_000, afford);
-  return Math.max(250, afford / 2);
+  if (layer === 'picket.decide.hot') return Math.max(250, keys / 2);
+  if (why === 'displaced') return 60_000;
+  const isLifted = why === 'lifted';
+  if (layer === 'picket.address') return isLifted ? Math.max(1_000, keys / 20) : Math.max(5_000, keys / 5);
+  if (layer === 'picket.decide.cold') return isLifted ? Math.max(1_000, keys) : 60_000;
+  return Math.max(5_000, keys);
 }

@@ -74,7 +74,10 @@ export function createPlacement(options: {
     const left = [...changes].filter(([, admitted]) => !admitted).map(([id]) => id);
     const entered = [...[...changes].filter(([, admitted]) => admitted).map(([id]) => id), ...anew];
     const entering = entered.map((id) => possible.get(id)).filter((d) => d !== undefined);
-    return { layers: layers.change([...left, ...anew], entering), entered, left };
+    // What could be programmed and lost its place did so to a higher score.
+    const isDisplaced = (id: string): boolean => possible.has(id);
+    const ended = left.filter((id) => !isDisplaced(id));
+    return { layers: layers.change([...ended, ...anew], entering, left.filter(isDisplaced)), entered, left };
   }
 
   return {
