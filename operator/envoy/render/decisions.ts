@@ -34,6 +34,9 @@ interface Entry {
   match: Exclude<DecisionMatch, { by: 'nothing' }>;
   effect: Effect;
   onMatch: OnMatch;
+  /** Of the decision, for ranking a hundred thousand: reading them from a message takes longer. */
+  id: string;
+  ends: number;
 }
 
 /** Why a decision cannot be programmed in any layer. */
@@ -70,9 +73,7 @@ export function renderLayer(
   apis: ReadonlyMap<string, GuardedPlace>,
   now = 0,
 ): RenderedResource {
-  const entries = entriesOf(decisions, apis).map((entry) =>
-    layer === 'picket.address' && entry.effect === 'deny' ? { ...entry, onMatch: deniedByAddress } : entry,
-  );
+  const entries = entriesOf(decisions, apis, layer);
   const build = layer.startsWith('picket.address') ? addressMatcher : entityMatcher;
   const denials = entries.filter((e) => e.effect === 'deny');
   const classes = entries.filter((e) => e.effect !== 'deny');
@@ -94,28 +95,28 @@ export function renderLayer(
  */
 const deniedByAddress = rbacAction('dec-by-address', 'DENY');
 
-function entriesOf(decisions: Iterable<Decision>, apis: ReadonlyMap<string, ApiPlace>): Entry[] {
+function entriesOf(decisions: Iterable<Decision>, apis: ReadonlyMap<string, ApiPlace>, layer: LayerName): Entry[] {
   const entries: Entry[] = [];
   for (const decision of decisions) {
     if (whyUnprogrammable(decision, apis)) continue;
     const match = matchOfDecision(decision);
-    if (match.by !== 'nothing') entries.push({ decision, match, ...effectOf(decision) });
+    if (match.by === 'nothing') continue;
+    const { effect, onMatch } = effectOf(decision, layer);
+    entries.push({ decision, match, effect, onMatch, id: decision.id, ends: Number(decision.expiresAtMs) });
   }
   // Of two decisions on one key the one that lasts longer stands.
   return entries.sort(
-    (a, b) =>
-      effects.indexOf(a.effect) - effects.indexOf(b.effect) ||
-      Number(b.decision.expiresAtMs - a.decision.expiresAtMs) ||
-      (a.decision.id < b.decision.id ? -1 : 1),
+    (a, b) => effects.indexOf(a.effect) - effects.indexOf(b.effect) || b.ends - a.ends || (a.id < b.id ? -1 : 1),
   );
 }
 
-function effectOf(decision: Decision): { effect: Effect; onMatch: OnMatch } {
+function effectOf(decision: Decision, layer: LayerName): { effect: Effect; onMatch: OnMatch } {
   const { id, action } = decision;
   if (decision.mode === Mode.DRY_RUN) {
     return { effect: 'dry', onMatch: rbacAction(`dry-${Action[action].toLowerCase()}.${id}`, 'ALLOW') };
   }
-  if (action === Action.DENY) return { effect: 'deny', onMatch: rbacAction(id, 'DENY') };
+  if (action === Action.DENY)
+    return { effect: 'deny', onMatch: layer === 'picket.address' ? deniedByAddress : rbacAction(id, 'DENY') };
   if (action === Action.THROTTLE) {
     // The whole name is the key of the token bucket: it names the principal, not the decision, so that a decision
     // renewed for the same principal does not hand it a full bucket.
@@ -131,7 +132,7 @@ function effectOf(decision: Decision): { effect: Effect; onMatch: OnMatch } {
 /** API, then each kind of identity, then conjunctions; effect by effect. All but the last are hash lookups. */
 function entityMatcher(entries: readonly Entry[], apis: ReadonlyMap<string, GuardedPlace>, now: number): Matcher {
   const byApi = new Map<string, OnMatch>();
-  for (const [uid, own] of groupBy(entries, (e) => e.decision.apiUid)) {
+  for (const [uid, own] of Map.groupBy(entries, (e) => e.decision.apiUid)) {
     let next = allow;
     for (const effect of [...effects].reverse()) {
       const pass = own.filter((e) => e.effect === effect);
@@ -178,7 +179,7 @@ function addressMatcher(entries: readonly Entry[], apis: ReadonlyMap<string, Gua
     }
   }
   const claims = claimsOf(apis.values());
-  const groups = [...groupBy(byRange.values(), (slot) => [...slot.byApi.keys()].join())].map(([, slots]) => ({
+  const groups = [...Map.groupBy(byRange.values(), (slot) => [...slot.byApi.keys()].join())].map(([, slots]) => ({
     ranges: slots.map((slot) => slot.range),
     onMatch: nested(
       firstOf(
@@ -222,14 +223,4 @@ function isOwnedBy(uid: string, claims: readonly ApiPlace[]): Predicate {
         return and([isRequestOf(claim), ...(above.length === 0 ? [] : [not(or(above.map(isRequestOf)))])]);
       }),
   );
-}
-
-function groupBy<T>(items: Iterable<T>, key: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(key(item));
-    if (group) group.push(item);
-    else groups.set(key(item), [item]);
-  }
-  return groups;
 }
