@@ -14,8 +14,8 @@ const id = 'excess';
 const DETECTOR = 6;
 
 /**
- * Start of the running second and of the last request (f64), requests of that second, the most of any second, requests,
- * what they weigh, sharers of the window, and requests of the running burst.
+ * Start of the running second and of the last request (f64), requests of that second, the most of three seconds, requests,
+ * what they weigh, sharers of the window, requests of the running burst, and of the two fullest seconds that are over.
  */
 const O = {
   second: 0,
@@ -26,7 +26,9 @@ const O = {
   weight: 7,
   sharedBy: 8,
   burst: 9,
-  words: 10,
+  fullest: 10,
+  fuller: 11,
+  words: 12,
 } as const;
 /** Mean of the logarithm of requests per window, and how many windows. */
 const Kept = { mean: 0, windows: 1, words: 2 } as const;
@@ -45,7 +47,10 @@ const settings = [
   { windowMs: 60_000, prior: { mean: 1.6, deviation: 1.1, windows: 60, between: 0.5 } },
   { windowMs: 600_000, prior: { mean: 2.4, deviation: 1.25, windows: 60, between: 0.5 } },
 ];
-/** Most requests of any second in a minute: a page that loads its parts asks for some ten at once, hardly for fifty. */
+/**
+ * What each of three seconds of a minute reached: a page that loads its parts asks for some ten at once, hardly for fifty.
+ * One second alone says nothing: whoever was cut off sends what had waited at once, and it is over before anything could act.
+ */
 const peak = { prior: { mean: 0.8, deviation: 0.7, windows: 60 }, least: 20, leastDeviation: 0.6, place: 6 };
 
 export const excess: DetectorFactory = (close) => {
@@ -123,24 +128,33 @@ function statePeak(table: WindowTable, base: number, scene: Scene): void {
   const { f32, f64 } = table.slab;
   const own = base + table.own;
   const second = Math.floor((scene.f64[(scene.record + F.startedAt) >> 1] as number) / 1000);
-  const same = f64[(own + O.second) >> 1] === second;
-  const running = same ? (f32[own + O.running] as number) + 1 : 1;
-  f64[(own + O.second) >> 1] = second;
+  // What comes late counts for the running second.
+  if (second > (f64[(own + O.second) >> 1] as number)) {
+    const past = f32[own + O.running] as number;
+    if (past > (f32[own + O.fullest] as number)) {
+      f32[own + O.fuller] = f32[own + O.fullest] as number;
+      f32[own + O.fullest] = past;
+    } else if (past > (f32[own + O.fuller] as number)) f32[own + O.fuller] = past;
+    f64[(own + O.second) >> 1] = second;
+    f32[own + O.running] = 0;
+  }
+  const running = (f32[own + O.running] as number) + 1;
   f32[own + O.running] = running;
-  if (running <= (f32[own + O.peak] as number)) return;
-  f32[own + O.peak] = running;
-  const each = running / Math.max(1, scene.sharedBy);
+  const reached = Math.min(running, f32[own + O.fuller] as number);
+  if (reached <= (f32[own + O.peak] as number)) return;
+  f32[own + O.peak] = reached;
+  const each = reached / Math.max(1, scene.sharedBy);
   if (each < peak.least) return;
   const at = cellOf(DETECTOR, scene.kind) * SUMS + peak.place;
   const usual = normalOf(scene.population?.sums, at, peak.prior);
-  if ((running & 7) === 0) table.sample(base, scene.seq);
+  if ((reached & 7) === 0) table.sample(base, scene.seq);
   scene.say(table, base, {
     detector: id,
     family: 'volume',
     surprise: normalSurprise((Math.log(each) - usual.mean) / Math.max(peak.leastDeviation, usual.deviation)),
-    observed: running,
+    observed: reached,
     expected: Math.exp(usual.mean) * Math.max(1, scene.sharedBy),
-    unit: 'requests within one second',
+    unit: 'requests in each of three seconds',
     baseline: scene.population?.sums[at] ?? 0,
     successShare: 0,
   });

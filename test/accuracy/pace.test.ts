@@ -65,8 +65,9 @@ test.each([
   expect(await needed(minute)).toBeLessThanOrEqual(fast + 1);
 });
 
+const read = (user: string, at: number): Described => ({ at, address: '10.2.2.2', user, path: '/quotes' });
+
 test('what is much for a newcomer is not for who always asked that much', async () => {
-  const read = (user: string, at: number): Described => ({ at, address: '10.2.2.2', user, path: '/quotes' });
   // Sixty a minute, every other minute for two hours, beside people who ask twice.
   const busy = Array.from({ length: 3600 }, (_, i) =>
     read('busy', 1_000_000 + Math.floor(i / 60) * 2 * minute + (i % 60) * 500),
@@ -79,4 +80,17 @@ test('what is much for a newcomer is not for who always asked that much', async 
   const known = (await surprisesOf('excess', 'busy', all)).slice(-160);
   expect(newcomer).toBeGreaterThan(2.5);
   expect(Math.max(...known)).toBeLessThan(newcomer - 1);
+});
+
+test('what had waited says no more when it comes within one second, but it does three times in a minute', async () => {
+  const people = Array.from({ length: 600 }, (_, i) => read(`person ${i >> 1}`, 1_000_000 + i * 1_000));
+  const surprise = async (at: (request: number) => number): Promise<number> => {
+    const sent = Array.from({ length: 48 }, (_, i) => read('cut off', 1_620_000 + at(i)));
+    return Math.max(...(await surprisesOf('excess', 'cut off', [...people, ...sent])));
+  };
+  const inStep = await surprise((i) => i * 1_000);
+  expect(await surprise((i) => i * 20)).toBeCloseTo(inStep);
+  expect(await surprise((i) => Math.floor(i / 16) * 1_000 + (i % 16) * 20)).toBeCloseTo(inStep);
+  const flood = Array.from({ length: 150 }, (_, i) => read('flood', 1_620_000 + i * 20));
+  expect(Math.max(...(await surprisesOf('excess', 'flood', [...people, ...flood])))).toBeGreaterThan(inStep + 1);
 });
