@@ -34,8 +34,9 @@ export default defineConfig({
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          // Two suites share two cores, with builds beside them: only what hangs should fail.
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
           fileParallelism: false,
           ...(name === 'kubernetes' ? { globalSetup: ['test/kubernetes/setup.ts'] } : {}),
         },

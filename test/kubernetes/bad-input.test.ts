@@ -96,7 +96,7 @@ describe.skipIf(missing !== '')(missing || 'bad input on a real API server', () 
         );
         return items[0]?.message;
       },
-      { timeoutMs: 20_000, everyMs: 200 },
+      { timeoutMs: 60_000, everyMs: 200 },
     );
   const checkOf = async (name: string): Promise<{ result: string; message: string } | undefined> => {
     const answer = await fetch(`${operator.healthUrl}/status`);

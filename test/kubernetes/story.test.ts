@@ -127,12 +127,12 @@ describe.skipIf(missing !== '')(missing || 'Picket on a real API server', () => 
         /^(High|Critical)$/.test(row('papi', 'shop')?.['LEVEL'] ?? '') && row('papi', 'shop')?.['ENFORCING'] === '1'
           ? true
           : undefined,
-      { timeoutMs: 20_000, everyMs: 500 },
+      { timeoutMs: 60_000, everyMs: 500 },
     );
     expect(Number(row('papi', 'shop')?.['RISK'])).toBeGreaterThanOrEqual(60);
     expect(Number(row('papi', 'shop')?.['RPS'])).toBeGreaterThan(0);
     await waitFor('acting in the policy', () => (row('bpol', 'shop')?.['ACTING'] === '1' ? true : undefined), {
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
       everyMs: 500,
     });
     expect(row('bpol', 'shop')).toMatchObject({ MODE: 'Enforce', TARGETS: '1', ACCEPTED: 'True', PROGRAMMED: 'True' });

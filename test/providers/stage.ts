@@ -151,7 +151,7 @@ export async function createProviderStage(
             get<{ items: RiskVerdict[] }>('rv').items.some(({ status }) =>
               status?.conditions?.some(({ type, reason }) => type === 'Programmed' && reason === 'Acknowledged'),
             ) || undefined,
-          { timeoutMs: 20_000, everyMs: 300 },
+          { timeoutMs: 60_000, everyMs: 300 },
         );
         const { sent, bad } = await people.stop();
         expect(sent).toBeGreaterThan(5);

@@ -90,7 +90,7 @@ export async function waitFor<T>(
   probe: () => T | undefined | Promise<T | undefined>,
   options: { timeoutMs?: number; everyMs?: number; process?: RunningProcess; signal?: AbortSignal } = {},
 ): Promise<T> {
-  const { timeoutMs = 30_000, everyMs = 50 } = options;
+  const { timeoutMs = 90_000, everyMs = 50 } = options;
   const until = performance.now() + timeoutMs;
   for (;;) {
     options.signal?.throwIfAborted();
