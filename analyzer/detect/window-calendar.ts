@@ -46,14 +46,13 @@ export class WindowCalendar {
   openedBy(at: number): readonly number[] {
     const last = Math.floor(at / widthMs);
     if (last < this.#earliest) return none;
-    // After a gap in time the minutes that have slots are fewer than those that have none.
-    if (last - this.#earliest > this.#heads.size) {
-      this.#earliest = last;
-      for (const minute of this.#heads.keys()) if (minute < this.#earliest) this.#earliest = minute;
-    }
     found.length = 0;
-    for (let minute = this.#earliest; minute <= last; minute++)
-      for (let link = this.#heads.get(minute) ?? 0; link !== 0; link = this.#next[link] as number) found.push(link - 1);
+    // After a gap in time, or from the beginning of it, the minutes that have slots are fewer than those that have none.
+    if (last - this.#earliest > this.#heads.size) {
+      for (const [minute, head] of this.#heads) if (minute <= last) this.#collect(head);
+    } else {
+      for (let minute = this.#earliest; minute <= last; minute++) this.#collect(this.#heads.get(minute) ?? 0);
+    }
     this.#earliest = last;
     // In slot order, so that sums come out the same whatever the links have been through.
     return found.length > 1 ? found.sort((a, b) => a - b) : found;
@@ -71,6 +70,10 @@ export class WindowCalendar {
   /** What `bytes` grows to with so many slots. */
   bytesFor(slots: number): number {
     return 8 * lengthFor(this.#next.length, slots);
+  }
+
+  #collect(head: number): void {
+    for (let link = head; link !== 0; link = this.#next[link] as number) found.push(link - 1);
   }
 
   #grow(link: number): void {

@@ -154,7 +154,7 @@ export async function createProviderStage(
           { timeoutMs: 60_000, everyMs: 300 },
         );
         const { sent, bad } = await people.stop();
-        expect(sent).toBeGreaterThan(5);
+        expect(sent).toBeGreaterThan(0);
         expect(bad).toEqual([]);
       },
       async answered(address) {
