@@ -14,8 +14,9 @@ const id = 'excess';
 const DETECTOR = 6;
 
 /**
- * Start of the running second and of the last request (f64), requests of that second, the most of three seconds, requests,
- * what they weigh, sharers of the window, requests of the running burst, and of the two fullest seconds that are over.
+ * Start of the running second and of the last request (f64), requests of that second, the most of any second, requests,
+ * what they weigh, sharers of the window, requests of the running burst, of the two fullest seconds that are over, and
+ * what three seconds reached each.
  */
 const O = {
   second: 0,
@@ -28,7 +29,8 @@ const O = {
   burst: 9,
   fullest: 10,
   fuller: 11,
-  words: 12,
+  thrice: 12,
+  words: 14,
 } as const;
 /** Mean of the logarithm of requests per window, and how many windows. */
 const Kept = { mean: 0, windows: 1, words: 2 } as const;
@@ -48,10 +50,10 @@ const settings = [
   { windowMs: 600_000, prior: { mean: 2.4, deviation: 1.25, windows: 60, between: 0.5 } },
 ];
 /**
- * What each of three seconds of a minute reached: a page that loads its parts asks for some ten at once, hardly for fifty.
- * One second alone says nothing: whoever was cut off sends what had waited at once, and it is over before anything could act.
+ * Most requests of any second in a minute: a page that loads its parts asks for some ten at once, hardly for fifty. One
+ * second alone says no more than `once`, too little to refuse anybody: whoever was cut off sends what had waited at once.
  */
-const peak = { prior: { mean: 0.8, deviation: 0.7, windows: 60 }, least: 20, leastDeviation: 0.6, place: 6 };
+const peak = { prior: { mean: 0.8, deviation: 0.7, windows: 60 }, least: 20, leastDeviation: 0.6, place: 6, once: 7 };
 
 export const excess: DetectorFactory = (close) => {
   const tables = settings.map(
@@ -141,20 +143,30 @@ function statePeak(table: WindowTable, base: number, scene: Scene): void {
   const running = (f32[own + O.running] as number) + 1;
   f32[own + O.running] = running;
   const reached = Math.min(running, f32[own + O.fuller] as number);
-  if (reached <= (f32[own + O.peak] as number)) return;
-  f32[own + O.peak] = reached;
-  const each = reached / Math.max(1, scene.sharedBy);
-  if (each < peak.least) return;
+  if (running > (f32[own + O.peak] as number)) {
+    f32[own + O.peak] = running;
+    sayPeak(table, base, scene, running, 'requests within one second', peak.once);
+  }
+  if (reached > (f32[own + O.thrice] as number)) {
+    f32[own + O.thrice] = reached;
+    sayPeak(table, base, scene, reached, 'requests in each of three seconds', Number.POSITIVE_INFINITY);
+  }
+}
+
+function sayPeak(table: WindowTable, base: number, scene: Scene, observed: number, unit: string, most: number): void {
+  const shared = Math.max(1, scene.sharedBy);
+  if (observed / shared < peak.least) return;
   const at = cellOf(DETECTOR, scene.kind) * SUMS + peak.place;
   const usual = normalOf(scene.population?.sums, at, peak.prior);
-  if ((reached & 7) === 0) table.sample(base, scene.seq);
+  if ((observed & 7) === 0) table.sample(base, scene.seq);
+  const beyond = (Math.log(observed / shared) - usual.mean) / Math.max(peak.leastDeviation, usual.deviation);
   scene.say(table, base, {
     detector: id,
     family: 'volume',
-    surprise: normalSurprise((Math.log(each) - usual.mean) / Math.max(peak.leastDeviation, usual.deviation)),
-    observed: reached,
-    expected: Math.exp(usual.mean) * Math.max(1, scene.sharedBy),
-    unit: 'requests in each of three seconds',
+    surprise: Math.min(most, normalSurprise(beyond)),
+    observed,
+    expected: Math.exp(usual.mean) * shared,
+    unit,
     baseline: scene.population?.sums[at] ?? 0,
     successShare: 0,
   });

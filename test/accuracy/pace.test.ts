@@ -82,15 +82,16 @@ test('what is much for a newcomer is not for who always asked that much', async 
   expect(Math.max(...known)).toBeLessThan(newcomer - 1);
 });
 
-test('what had waited says no more when it comes within one second, but it does three times in a minute', async () => {
+test('what had waited and comes within one second is never enough to refuse, the same three times is', async () => {
   const people = Array.from({ length: 600 }, (_, i) => read(`person ${i >> 1}`, 1_000_000 + i * 1_000));
-  const surprise = async (at: (request: number) => number): Promise<number> => {
-    const sent = Array.from({ length: 48 }, (_, i) => read('cut off', 1_620_000 + at(i)));
-    return Math.max(...(await surprisesOf('excess', 'cut off', [...people, ...sent])));
+  const surprise = async (seconds: number): Promise<number> => {
+    const sent = Array.from({ length: seconds * 80 }, (_, i) =>
+      read('back', 1_620_000 + Math.floor(i / 80) * 1_000 + (i % 80) * 10),
+    );
+    return Math.max(...(await surprisesOf('excess', 'back', [...people, ...sent])));
   };
-  const inStep = await surprise((i) => i * 1_000);
-  expect(await surprise((i) => i * 20)).toBeCloseTo(inStep);
-  expect(await surprise((i) => Math.floor(i / 16) * 1_000 + (i % 16) * 20)).toBeCloseTo(inStep);
-  const flood = Array.from({ length: 150 }, (_, i) => read('flood', 1_620_000 + i * 20));
-  expect(Math.max(...(await surprisesOf('excess', 'flood', [...people, ...flood])))).toBeGreaterThan(inStep + 1);
+  // An alert is given from 5 on, a refusal from some 7.4.
+  expect(await surprise(1)).toBeGreaterThan(5);
+  expect(await surprise(1)).toBeLessThanOrEqual(7);
+  expect(await surprise(4)).toBeGreaterThan(8);
 });
