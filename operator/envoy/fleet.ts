@@ -174,17 +174,21 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     options.onChange();
   }
 
-  /** An exemption that ends leaves its layers then: one without other pushes would keep it for as long as it stands. */
-  function watchExemptionEnds(): void {
+  /**
+   * An exemption that ends leaves its layers then: one without other pushes would keep it for as long as it stands.
+   *
+   * @param now before the layers were rendered: a timer may be early, and what ends while they are is to be seen again
+   */
+  function watchExemptionEnds(now: number): void {
     clearTimeout(ending);
-    const now = clock.now();
     const ends = [...apis.values()].flatMap(({ exemptions }) => exemptions.map((e) => Number(e.expiresAtMs)));
     const next = Math.min(...ends.filter((end) => end > now));
     if (next === Number.POSITIVE_INFINITY) return;
     ending = setTimeout(
       () => {
+        const at = clock.now();
         for (const layer of layerNames) publishers.get(layer)?.refresh();
-        watchExemptionEnds();
+        watchExemptionEnds(at);
       },
       Math.min(next - now, maxTimerMs),
     );
@@ -270,6 +274,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     port: late.server.port,
     setPolicies(next) {
       const first = policies === undefined;
+      const at = clock.now();
       policies = next;
       apis = new Map(next.map((policy) => [policy.apiUid, policy]));
       revisions = new Map(next.map((policy) => [policy.api, policy.revision]));
@@ -277,7 +282,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       if (first) for (const layer of layerNames) publishers.get(layer)?.want(0);
       else for (const layer of layerNames) publishers.get(layer)?.refresh();
       publishers.get('picket.identify')?.want(0);
-      watchExemptionEnds();
+      watchExemptionEnds(at);
     },
     programmed: (id) => {
       const decision = late.decisions?.inForce().get(id);
