@@ -5,7 +5,7 @@
 import { F, Flag } from '../observation.ts';
 import { Key } from '../engine/key-kind.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
-import { hasFlag, isAsset } from './facts.ts';
+import { burstMs, burstWeight, hasFlag, isAsset } from './facts.ts';
 import { cellOf, type Partial, SUMS } from './population.ts';
 import { normalOf, normalSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
@@ -36,11 +36,6 @@ const O = {
 const Kept = { mean: 0, windows: 1, words: 2 } as const;
 
 const minRequests = 30;
-/**
- * A page fetches its rows and previews side by side: of requests that it leads to at once the first is a choice and
- * each further one a small part of it, until there are more than a page holds.
- */
-const burst = { withinMs: 400, weight: 0.1, most: 60 };
 /** However alike most callers are (monitors, cron), one person's minute is several times another's. */
 const leastDeviation = 0.9;
 /** Own windows that weigh as much as what everybody does. */
@@ -119,11 +114,11 @@ function weigh(table: WindowTable, own: number, scene: Scene): void {
   const { f32, f64 } = table.slab;
   const startedAt = scene.f64[(scene.record + F.startedAt) >> 1] as number;
   const follows =
-    hasFlag(scene, Flag.hasReferer) && Math.abs(startedAt - (f64[(own + O.last) >> 1] as number)) <= burst.withinMs;
+    hasFlag(scene, Flag.hasReferer) && Math.abs(startedAt - (f64[(own + O.last) >> 1] as number)) <= burstMs;
   const running = follows ? (f32[own + O.burst] as number) + 1 : 1;
   f64[(own + O.last) >> 1] = startedAt;
   f32[own + O.burst] = running;
-  f32[own + O.weight] = (f32[own + O.weight] as number) + (running > 1 && running <= burst.most ? burst.weight : 1);
+  f32[own + O.weight] = (f32[own + O.weight] as number) + burstWeight(running);
 }
 
 function statePeak(table: WindowTable, base: number, scene: Scene): void {

@@ -32,3 +32,14 @@ export function hasFlag(scene: Scene, flag: number): boolean {
 export function isAsset(scene: Scene): boolean {
   return hasFlag(scene, Flag.staticAsset);
 }
+
+/** Requests this close to the one before belong to one burst. */
+export const burstMs = 400;
+
+/**
+ * What a request weighs by its place in a burst: a page fetches its rows and previews side by side, so the first is a
+ * choice and each further one a small part of it, until there are more than a page holds.
+ */
+export function burstWeight(place: number): number {
+  return place > 1 && place <= 60 ? 0.1 : 1;
+}

@@ -8,7 +8,7 @@ import { Key } from '../engine/key-kind.ts';
 import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.ts';
 import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
-import { hasFlag, isAsset, isLogin, methodOf, statusOf } from './facts.ts';
+import { burstMs, burstWeight, hasFlag, isAsset, isLogin, methodOf, statusOf } from './facts.ts';
 import { cellOf, SUMS } from './population.ts';
 import { combinedSurprise, normalOf, normalSurprise } from './statistics.ts';
 import { W, WindowTable } from './window-table.ts';
@@ -62,11 +62,6 @@ const minTargets = 30;
  * says where it comes from with one header; that it fetches every picture is rarer.
  */
 const browsing = { share: 0.5, linked: 0.1, parts: 0.4 };
-/**
- * A page fetches its rows and previews side by side: of reads that come at once the first is a choice and each further
- * one a small part of it, until there are more than a page holds.
- */
-const burst = { withinMs: 400, weight: 0.1, most: 60 };
 /** Large answers to a page that shows them one after another are a film: evenly paced by nature, and one choice. */
 const film = { bytes: 200_000, share: 0.5, weight: 0.1 };
 /** Windows after which an application is also held against its own past. */
@@ -143,7 +138,7 @@ export const scraping: DetectorFactory = (close) => {
       );
       const last = f64[(own + O.lastAt) >> 1] as number;
       const startedAt = scene.f64[(scene.record + F.startedAt) >> 1] as number;
-      noteBurst(f32, own, last !== 0 && Math.abs(startedAt - last) <= burst.withinMs);
+      noteBurst(f32, own, last !== 0 && Math.abs(startedAt - last) <= burstMs);
       if (last !== 0) {
         const ln = Math.log(Math.max(0.05, Math.abs(startedAt - last) / 1000));
         f32[own + O.pauses] = (f32[own + O.pauses] as number) + 1;
@@ -225,7 +220,7 @@ function noteOperation(table: WindowTable, own: number, scene: Scene): void {
 function noteBurst(f32: Float32Array, own: number, follows: boolean): void {
   const running = follows ? (f32[own + O.burst] as number) + 1 : 1;
   f32[own + O.burst] = running;
-  f32[own + O.weight] = (f32[own + O.weight] as number) + (running > 1 && running <= burst.most ? burst.weight : 1);
+  f32[own + O.weight] = (f32[own + O.weight] as number) + burstWeight(running);
 }
 
 /** Part of the reads that were choices. */

@@ -3,7 +3,7 @@
  * a fixed time, so that "38 accounts since 10:04:12" is exact and needs no history of single events.
  */
 import { SLAB_HEADER, Slab, type SlabState } from '../profile/slab.ts';
-import { WindowCalendar } from './window-calendar.ts';
+import { WindowCalendar } from '../profile/window-calendar.ts';
 
 /** Word offsets that every window table shares; a detector's own words start at `WINDOW_WORDS`. */
 export const W = {

@@ -2,7 +2,7 @@
  * Principals in good standing, counted as they come and go: to look at each of 100,000 once a minute of a log of a day
  * was a tenth of all work. Whoever stands is looked at again when its day is over, whoever does not when it may.
  */
-import { WindowCalendar } from '../detect/window-calendar.ts';
+import { WindowCalendar } from './window-calendar.ts';
 import { P } from './principal-words.ts';
 import { MARK, type Slab } from './slab.ts';
 

@@ -279,7 +279,7 @@ export async function answered(
 export function ordinaryTraffic(
   door: Door,
   { addressOf, pathOf }: Crowd = crowd,
-): { stop(): Promise<{ sent: number; bad: number[] }> } {
+): { sent(): number; stop(): Promise<{ sent: number; bad: number[] }> } {
   const callers = Array.from({ length: 40 }, (_, i) => caller(door, addressOf(i * 3)));
   const bad: number[] = [];
   let sent = 0;
@@ -295,6 +295,7 @@ export function ordinaryTraffic(
     }
   });
   return {
+    sent: () => sent,
     async stop() {
       stopping.abort();
       await Promise.all(loops);
