@@ -12,7 +12,7 @@ import { noRuns, readRuns, type Runs, stateFile, writeRuns } from './runs.ts';
 import { releaseTrap, runTrap, trapList, warmRelease } from './traps.ts';
 import { buildStage, manifests } from './world.ts';
 
-const options = parseOptions(process.argv.slice(2));
+const options = parseOptions();
 const runs = options.from.length > 0 ? await readRuns(options.from) : await run(options);
 const summary = summarise(runs);
 process.stdout.write(`${renderTables(summary)}\n`);

@@ -1,7 +1,7 @@
-/** Runs the benchmarks: `npm run bench -- [--only NAME] [--quick] [--out FILE]`. */
+/** Runs the benchmarks: `npm run bench -- --help`. */
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { parseArgs } from 'node:util';
+import { toolCommand } from '../support/tool-command.ts';
 
 /** Each in its own module, so that one of them alone loads nothing of the others. */
 const benches: Readonly<Record<string, (quick: boolean) => Promise<object>>> = {
@@ -22,11 +22,21 @@ const benches: Readonly<Record<string, (quick: boolean) => Promise<object>>> = {
   'cost-parts': async (quick) => (await import('./cost.ts')).runCostParts(quick),
 };
 
-const { values } = parseArgs({
-  options: { only: { type: 'string', multiple: true }, out: { type: 'string' }, quick: { type: 'boolean' } },
-});
+const {
+  only,
+  out,
+  quick = false,
+} = toolCommand(
+  'npm run bench --',
+  'Measures what Picket costs and how fast it is; docs/performance.md says how each figure is taken.',
+)
+  .option('--only <name...>', `one of ${Object.keys(benches).join(', ')}`)
+  .option('--quick', 'shorter, and less exact')
+  .option('--out <file>', 'write the figures and the machine as JSON')
+  .parse()
+  .opts<{ only?: string[]; out?: string; quick?: boolean }>();
 /** The soak takes half an hour and is asked for by name. */
-const names = values.only ?? Object.keys(benches).filter((name) => name !== 'soak');
+const names = only ?? Object.keys(benches).filter((name) => name !== 'soak');
 const unknown = names.filter((name) => !(name in benches));
 if (unknown.length > 0) {
   process.stderr.write(
@@ -36,7 +46,7 @@ if (unknown.length > 0) {
 }
 const results: Record<string, object> = {};
 for (const name of names) {
-  const figures = await (benches[name] as (quick: boolean) => Promise<object>)(values.quick === true);
+  const figures = await (benches[name] as (quick: boolean) => Promise<object>)(quick);
   results[name] = figures;
   process.stdout.write(`${name}\n${JSON.stringify(figures, null, 2)}\n`);
   if ('leaks' in figures && (figures.leaks as string[]).length > 0) {
@@ -44,15 +54,12 @@ for (const name of names) {
     process.exitCode = 1;
   }
 }
-if (values.out !== undefined) {
+if (out !== undefined) {
   const machine = {
     cores: availableParallelism(),
     cpu: cpus()[0]?.model ?? '',
     memoryBytes: totalmem(),
     node: process.version,
   };
-  writeFileSync(
-    values.out,
-    `${JSON.stringify({ version: 1, quick: values.quick === true, machine, results }, null, 2)}\n`,
-  );
+  writeFileSync(out, `${JSON.stringify({ version: 1, quick, machine, results }, null, 2)}\n`);
 }

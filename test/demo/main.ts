@@ -1,33 +1,28 @@
 /**
  * `make demo`: Picket's whole path on a real Envoy, told in the terminal.
  *
- *   --seed TEXT   repeat a run; a new one is drawn otherwise
- *   --keep        leave everything running at the end, until interrupted
- *   --json FILE   write the result as JSON
- *
  * Exit code 0 when everything happened, 1 when something did not or the run was interrupted, 2 for a wrong call.
  */
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { toolCommand } from '../support/tool-command.ts';
 import { findTool } from '../support/tools.ts';
 import { createScreen } from './screen.ts';
 import { tellStory } from './story.ts';
 
 const screen = createScreen(process.stdout, () => performance.now());
 
-function readArguments() {
-  try {
-    const options = { seed: { type: 'string' }, keep: { type: 'boolean' }, json: { type: 'string' } } as const;
-    return parseArgs({ options }).values;
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exit(2);
-  }
-}
-
-const { seed = String(randomInt(1, 1_000_000)), keep = false, json } = readArguments();
+const {
+  seed = String(randomInt(1, 1_000_000)),
+  keep = false,
+  json,
+} = toolCommand('make demo', 'Picket\'s whole path on a real Envoy, told in the terminal. Options go into ARGS="…".')
+  .option('--seed <text>', 'repeat a run; a new one is drawn otherwise')
+  .option('--keep', 'leave everything running at the end, until interrupted')
+  .option('--json <file>', 'write the result as JSON')
+  .parse()
+  .opts<{ seed?: string; keep?: boolean; json?: string }>();
 const { missing } = findTool('envoy');
 if (missing !== undefined) {
   process.stderr.write(`${missing}\n`);

@@ -1,13 +1,7 @@
-/**
- * The demo with many seeds, one after the other: `make demo-seeds`, `ARGS="--seeds 5 --from 100"`.
- *
- *   --seeds N     how many, 20 unless told
- *   --from N      the first of them
- *   --json FILE   write what became of each as JSON
- */
+/** The demo with many seeds, one after the other: `make demo-seeds`, `ARGS="--seeds 5 --from 100"`. */
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
+import { toolCommand, wholeNumber } from '../support/tool-command.ts';
 import { createScreen } from './screen.ts';
 import { tellStory } from './story.ts';
 
@@ -19,21 +13,23 @@ interface Run {
   load: number;
 }
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '20' },
-    from: { type: 'string', default: '1' },
-    json: { type: 'string' },
-  },
-});
+const {
+  seeds: count,
+  from,
+  json,
+} = toolCommand('make demo-seeds', 'The demo with many seeds, one after the other. Options go into ARGS="…".')
+  .option('--seeds <n>', 'how many', wholeNumber, 20)
+  .option('--from <n>', 'the first of them', wholeNumber, 1)
+  .option('--json <file>', 'write what became of each as JSON')
+  .parse()
+  .opts<{ seeds: number; from: number; json?: string }>();
 const screen = createScreen(process.stdout, () => performance.now());
 const now = () => performance.timeOrigin + performance.now();
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
-const count = Number(values.seeds);
 const runs: Run[] = [];
 for (let i = 0; i < count && !interrupted.signal.aborted; i++) {
-  const seed = String(Number(values.from) + i);
+  const seed = String(from + i);
   const startedAt = now();
   const problems = await tellStory({ seed, screen, now, signal: interrupted.signal }).then(
     (result) => result.problems,
@@ -48,5 +44,5 @@ for (const { seed, problems, seconds, load } of runs) {
 }
 const told = runs.filter(({ problems }) => problems.length === 0).length;
 screen.line(`${told} of ${count} seeds told the whole story`);
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(runs, null, 2)}\n`);
+if (json !== undefined) writeFileSync(json, `${JSON.stringify(runs, null, 2)}\n`);
 process.exitCode = told === count ? 0 : 1;

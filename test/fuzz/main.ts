@@ -1,52 +1,37 @@
 /**
- * Fuzzes every parser that meets bytes from outside: `npm run fuzz -- [--only NAME] [--inputs N] [--seed S] [--from I]`.
- * Without `--inputs` the long mode: ten million inputs, shared by what each parser costs. What breaks one is written to
+ * Fuzzes every parser that meets bytes from outside: `npm run fuzz -- --help`. Without `--inputs` the long mode: ten million inputs, shared by what each parser costs. What breaks one is written to
  * `.tools/fuzz`, with the command that repeats it.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { systemClock } from '@picket/runtime/clock.ts';
+import { toolCommand, wholeNumber } from '../support/tool-command.ts';
 import { fuzz } from './fuzz.ts';
 import { shareOf, targetNames, targets } from './targets.ts';
 
 const longInputs = 10_000_000;
 const folder = '.tools/fuzz';
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', multiple: true },
-    inputs: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-    from: { type: 'string', default: '0' },
-    out: { type: 'string' },
-    help: { type: 'boolean', short: 'h' },
-  },
-});
-const fail = (message: string): never => {
-  process.stderr.write(`fuzz: ${message}\n`);
-  process.exit(2);
-};
-const whole = (flag: string, text: string): number => {
-  const value = Number(text);
-  return Number.isInteger(value) && value >= 0 ? value : fail(`--${flag}: give a whole number, not "${text}"`);
-};
-if (values.help) {
-  process.stdout.write(
-    `npm run fuzz -- [--only NAME]… [--inputs N] [--seed S] [--from I] [--out FILE]\n\n` +
-      `  --only    one of ${targetNames.join(', ')}; repeatable\n` +
-      `  --inputs  inputs for each parser; without it ${longInputs.toLocaleString('en')} in all\n` +
-      `  --seed    inputs follow from it; 1 unless told\n` +
-      `  --from    number of the first input, to repeat a finding\n` +
-      `  --out     writes the counts as JSON\n`,
-  );
-  process.exit(0);
-}
-const names = values.only ?? targetNames;
+const {
+  only,
+  inputs: asked,
+  seed,
+  from,
+  out,
+} = toolCommand('npm run fuzz --', 'Fuzzes every parser that meets bytes from outside.')
+  .option('--only <name...>', `one of ${targetNames.join(', ')}`)
+  .option('--inputs <n>', `inputs for each parser; without it ${longInputs.toLocaleString('en')} in all`, wholeNumber)
+  .option('--seed <n>', 'inputs follow from it', wholeNumber, 1)
+  .option('--from <n>', 'number of the first input, to repeat a finding', wholeNumber, 0)
+  .option('--out <file>', 'write the counts as JSON')
+  .parse()
+  .opts<{ only?: string[]; inputs?: number; seed: number; from: number; out?: string }>();
+const names = only ?? targetNames;
 const unknown = names.filter((name) => !targetNames.includes(name));
-if (unknown.length > 0) fail(`no parser is called ${unknown.join(', ')}; there are ${targetNames.join(', ')}`);
-const seed = whole('seed', values.seed);
-const from = whole('from', values.from);
+if (unknown.length > 0) {
+  process.stderr.write(`fuzz: no parser is called ${unknown.join(', ')}; there are ${targetNames.join(', ')}\n`);
+  process.exit(2);
+}
 const stopping = new AbortController();
 process.once('SIGINT', () => stopping.abort());
 process.once('SIGTERM', () => stopping.abort());
@@ -55,7 +40,7 @@ let broken = 0;
 const counts: Record<string, { inputs: number; bytes: number; findings: number; cpuSeconds: number }> = {};
 for (const name of names) {
   const target = await targets(name);
-  const inputs = values.inputs === undefined ? Math.ceil(longInputs * shareOf(name)) : whole('inputs', values.inputs);
+  const inputs = asked ?? Math.ceil(longInputs * shareOf(name));
   const before = process.cpuUsage();
   let toldAt = systemClock.elapsed();
   const report = await fuzz(target, {
@@ -93,6 +78,5 @@ for (const name of names) {
 }
 const total = Object.values(counts).reduce((sum, { inputs }) => sum + inputs, 0);
 process.stdout.write(`${total} inputs, ${broken} findings\n`);
-if (values.out !== undefined)
-  writeFileSync(values.out, `${JSON.stringify({ version: 1, seed, from, counts }, null, 2)}\n`);
+if (out !== undefined) writeFileSync(out, `${JSON.stringify({ version: 1, seed, from, counts }, null, 2)}\n`);
 process.exit(broken > 0 ? 1 : 0);

@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { totalsOf } from './reports.ts';
+import { failuresOf, totalsOf } from './reports.ts';
 
 const report = {
   success: true,
@@ -15,7 +16,7 @@ test('counts pending and todo tests as skipped', () => {
 });
 
 test('a file that could not be loaded is one failure', () => {
-  const broken = { ...report, success: false, testResults: [{ status: 'failed', assertionResults: [] }] };
+  const broken = { ...report, success: false, testResults: [{ name: '', status: 'failed', assertionResults: [] }] };
   expect(totalsOf(broken).failed).toBe(1);
 });
 
@@ -26,4 +27,17 @@ test('an error outside of any test is one failure', () => {
 test('an empty suite is no failure', () => {
   const empty = { ...report, success: false, numPassedTests: 0, numPendingTests: 0, numTodoTests: 0 };
   expect(totalsOf(empty).failed).toBe(0);
+});
+
+test('what failed is named by its file', () => {
+  const name = join(process.cwd(), 'test/e2e/some.test.ts');
+  const assertionResults = [
+    { status: 'passed', fullName: 'starts' },
+    { status: 'failed', fullName: 'ends well' },
+  ];
+  const testResults = [
+    { name, status: 'failed', assertionResults },
+    { name: join(process.cwd(), 'broken.test.ts'), status: 'failed', assertionResults: [] },
+  ];
+  expect(failuresOf({ ...report, testResults })).toEqual(['test/e2e/some.test.ts > ends well', 'broken.test.ts']);
 });

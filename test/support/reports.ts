@@ -1,6 +1,6 @@
 /** Sums the JSON reports that vitest writes, one file per suite. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 export interface Totals {
   passed: number;
@@ -15,7 +15,11 @@ interface Report {
   numFailedTests: number;
   numPendingTests: number;
   numTodoTests: number;
-  testResults: { status: string; assertionResults: unknown[] }[];
+  testResults: {
+    name: string;
+    status: string;
+    assertionResults: { status: string; fullName: string }[];
+  }[];
 }
 
 /**
@@ -34,6 +38,15 @@ export function totalsOf(report: Report): Totals {
   };
 }
 
+/** File and name of every test that failed, and of every file that could not be loaded. */
+export function failuresOf(report: Report): string[] {
+  return report.testResults.flatMap(({ name, status, assertionResults }) => {
+    const file = relative(process.cwd(), name);
+    if (assertionResults.length === 0) return status === 'failed' ? [file] : [];
+    return assertionResults.filter((t) => t.status === 'failed').map(({ fullName }) => `${file} > ${fullName}`);
+  });
+}
+
 /** Totals over every `*.json` in `folder`; an unreadable report counts as one failure. */
 export function sumReports(folder: string): Totals {
   const sum: Totals = { passed: 0, failed: 0, skipped: 0 };
@@ -47,11 +60,12 @@ export function sumReports(folder: string): Totals {
   return sum;
 }
 
-/** Totals of one report file; a missing or unreadable one counts as one failure. */
-export function readReport(path: string): Totals {
+/** Totals of one report file and what failed in it; a missing or unreadable one counts as one failure. */
+export function readReport(path: string): Totals & { failures: string[] } {
   try {
-    return totalsOf(JSON.parse(readFileSync(path, 'utf8')) as Report);
+    const report = JSON.parse(readFileSync(path, 'utf8')) as Report;
+    return { ...totalsOf(report), failures: failuresOf(report) };
   } catch {
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { passed: 0, failed: 1, skipped: 0, failures: [`${path} was not written`] };
   }
 }

@@ -30,8 +30,9 @@ const drain = async (): Promise<void> => {
 await Promise.all([drain(), drain()]);
 process.stdout.write(`\n${stepTable(results.map((r) => ({ ...r, output: '' })))}`);
 for (const suite of ['unit', ...suites]) {
-  const { passed, failed, skipped } = readReport(join(folder, `${suite}.json`));
+  const { passed, failed, skipped, failures } = readReport(join(folder, `${suite}.json`));
   process.stdout.write(`${suite}: ${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+  for (const failure of failures) process.stdout.write(`  FAILED ${failure}\n`);
 }
 process.exitCode = results.every((r) => r.ok) ? 0 : 1;
 
