@@ -49,7 +49,7 @@ $(TOOLS_STAMP): | need-python
 tools-kubernetes: npm-packages ## Build etcd, Kubernetes and Helm from their Go modules, once per version (Go 1.26)
 	@node test/kubernetes/tools/build.ts
 
-tools-providers: npm-packages ## Build Envoy Gateway from its Go module, once per version (Go 1.26)
+tools-providers: npm-packages ## Build Envoy Gateway and istiod from their Go modules, once per version (Go 1.26)
 	@node test/kubernetes/tools/build.ts providers
 
 NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 buildah debootstrap
@@ -94,7 +94,7 @@ test-fast: setup ## check, integration and invariants: the inner loop
 test: setup tools-node ## Everything: check, integration, invariants, end to end, Kubernetes, providers where they are built
 	@node test/support/suites.ts integration invariants e2e kubernetes providers
 
-test-providers: setup tools-kubernetes tools-providers ## The wiring of Envoys through Envoy Gateway, with its own control plane (as root)
+test-providers: setup tools-kubernetes tools-providers ## The wiring of Envoys through Envoy Gateway and Istio, with their own control planes (as root)
 	@vitest run --project=providers
 
 clean: ## Remove everything that make installed or produced

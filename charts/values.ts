@@ -71,6 +71,10 @@ export const values: Group = group('Values of the chart `picket`.', {
     'default',
     { pattern: dnsLabel.pattern },
   ),
+  ja4: flag(
+    'Listeners of the fleet that terminate TLS compute JA4 fingerprints, so that decisions may name one.',
+    false,
+  ),
   namespaces: list('Namespaces to look after, with rights in no other. Empty is all.', dnsLabel),
   operator: group('Reads objects, compiles policies, serves filters to Envoys, writes status.', {
     replicas: integer('Replicas; one leads, the others stand by and serve filters.', 2, 1, 5),

@@ -22,7 +22,9 @@ import * as trafficSensor from './controllers/traffic-sensor/controller.ts';
 import type { ProviderSettings } from './controllers/traffic-sensor/providers/provider.ts';
 import type { ServerTls } from './envoy/ecds/credentials.ts';
 import type { LayerLimits } from './envoy/ecds/layers.ts';
+import type { Report } from './envoy/providers/wiring.ts';
 import { loggedHeaders } from './envoy/render/access-log.ts';
+import { renderMatchedFlowFilter } from './envoy/render/flow-facts.ts';
 import { type DecisionStanding, type Fleet, type FleetMetrics, type Programmed, startFleet } from './envoy/fleet.ts';
 
 export interface OperatorOptions {
@@ -246,7 +248,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         const sources = {
           ...{ objects, store, fleet: options.fleet, providers: options.providers },
           connectedEnvoys: () => fleet.connectedEnvoys(),
-          headers: () => sortedHeaders([...policies.inForce().values()]),
+          report: () => reportFor([...policies.inForce().values()], options.ja4 ?? false),
         };
         const plan = await trafficSensor.reconcile(sources, sinks, key, now);
         if (plan?.againAt !== undefined) late.queue?.addAfter(text, plan.againAt - now);
@@ -369,9 +371,13 @@ function enforcementOf(decisions: readonly DecisionStanding[], totalEnvoys: numb
 }
 
 /** In an order that does not depend on the order in which policies came: a change is a change of Envoys' listeners. */
-function sortedHeaders(policies: readonly CompiledPolicy[]) {
+function reportFor(policies: readonly CompiledPolicy[], ja4: boolean): Report {
   const { request, response } = loggedHeaders(policies, shapeHeaders);
-  return { request: request.sort(), response: response.sort() };
+  return {
+    headers: { request: request.sort(), response: response.sort() },
+    flowFilter: renderMatchedFlowFilter(policies),
+    ja4,
+  };
 }
 
 function keyText({ kind, namespace, name }: ObjectKey): string {

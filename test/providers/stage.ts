@@ -63,7 +63,7 @@ spec:
   - name: login
     type: Login
     match: { method: POST, path: /v1/login }
-    account: { header: x-account }
+    account: { requestField: /username }
     success: { anyOf: [ { status: [200] } ] }
 `;
 
@@ -134,7 +134,7 @@ export async function createProviderStage(
             last = programmed();
             return expected.test(last) || undefined;
           },
-          { timeoutMs: 100_000, everyMs: 300 },
+          { timeoutMs: 200_000, everyMs: 300 },
         ).catch((error: Error) => {
           throw new Error(`${error.message}; it is ${last}`, { cause: error });
         });
@@ -143,27 +143,28 @@ export async function createProviderStage(
         const people = ordinaryTraffic(traffic);
         await waitFor('people who are served', () => people.sent() > 5 || undefined);
         const client = attacker(traffic, address);
-        for (let i = 0; i < 40; i++) await client.login(`account-${i}`, 'leaked', { 'x-account': `account-${i}` });
+        for (let i = 0; i < 40; i++) await client.login(`account-${i}`, 'leaked');
         client.close();
         await refused({ ports: { traffic } }, address);
-        await waitFor(
+        const { status } = await waitFor(
           'an acknowledged verdict',
           () =>
-            get<{ items: RiskVerdict[] }>('rv').items.some(({ status }) =>
+            get<{ items: RiskVerdict[] }>('rv').items.find(({ status }) =>
               status?.conditions?.some(({ type, reason }) => type === 'Programmed' && reason === 'Acknowledged'),
-            ) || undefined,
-          { timeoutMs: 60_000, everyMs: 300 },
+            ),
+          { everyMs: 300 },
         );
+        // Accounts are in the bodies of logins and nowhere else.
+        const stuffing = status?.findings?.find(({ detector }) => detector === 'credentialStuffing');
+        expect(stuffing?.observed).toBeGreaterThan(5);
         const { sent, bad } = await people.stop();
         expect(sent).toBeGreaterThan(5);
         expect(bad).toEqual([]);
       },
       async answered(address) {
         const client = attacker(traffic, address);
-        await waitFor(
-          `an answer to ${address}`,
-          async () => ((await client.get('/v1/basket')) === 200 ? true : undefined),
-          { timeoutMs: 30_000, everyMs: 200 },
+        await waitFor(`an answer to ${address}`, async () =>
+          (await client.get('/v1/basket')) === 200 ? true : undefined,
         );
         client.close();
       },

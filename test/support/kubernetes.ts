@@ -252,6 +252,7 @@ export async function installDefinitions(kubeconfig: string): Promise<void> {
 export interface Definition {
   kind: string;
   metadata: { name: string };
+  spec: { group: string; names: { kind: string; plural: string } };
 }
 
 /** Applies definitions and waits until the API server serves them. */

@@ -16,7 +16,7 @@ const goTools = [
   'pause',
 ] as const;
 
-const providerTools = ['envoy-gateway'] as const;
+const providerTools = ['envoy-gateway', 'pilot-discovery'] as const;
 
 export type ToolName = 'envoy' | 'nats-server' | (typeof goTools)[number] | (typeof providerTools)[number];
 

@@ -23,7 +23,7 @@ function plan(spec: TrafficSensorSpec, given: Given = {}): TrafficSensorPlan {
   const { connectedEnvoys = 0, readyPods } = given;
   const provider: ProviderFacts = {
     settings: undefined,
-    headers: { request: [':method'], response: [] },
+    report: { headers: { request: [':method'], response: [] }, flowFilter: undefined, ja4: false },
     gateways: new Map(),
     present: [],
     refusal: undefined,

@@ -50,12 +50,12 @@ export function decide(facts: TrafficSensorFacts, now: number): TrafficSensorPla
 
 function wiring(facts: TrafficSensorFacts, now: number): Pick<TrafficSensorPlan, 'objects' | 'obsolete'> {
   const { sensor, fleet } = facts;
-  const { settings, headers, present } = facts.provider;
+  const { settings, report, present } = facts.provider;
   if (!settings) return { objects: [], obsolete: [] };
   const { namespace, name, uid } = sensor.metadata;
   const objects = providers[providerOf(sensor)].objects(
     facts,
-    { ...settings.addresses, sensor: { namespace, name, uid }, fleet, headers },
+    { ...settings.addresses, sensor: { namespace, name, uid }, fleet, report },
     now,
   );
   const wanted = new Set(objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`));

@@ -1,6 +1,6 @@
 import type { TrafficSensor } from '@picket/crds/gen/types.ts';
 import type { ObjectKey, ObjectStore, StoredObject } from '@picket/runtime/objects/object-store.ts';
-import { sensorLabel, type Wiring } from '../../envoy/providers/wiring.ts';
+import { type Report, sensorLabel } from '../../envoy/providers/wiring.ts';
 import { type ObjectCache, providerResources } from '../object-cache.ts';
 import type { ProviderFacts, ProviderSettings } from './providers/provider.ts';
 
@@ -20,8 +20,7 @@ export interface TrafficSensorSources {
   fleet: string;
   connectedEnvoys(): number;
   providers: ProviderSettings | undefined;
-  /** What access logs must carry for the policies in force. */
-  headers(): NonNullable<Wiring['headers']>;
+  report(): Report;
 }
 
 interface Pod extends StoredObject<unknown, { conditions?: { type: string; status: string }[] }> {}
@@ -44,7 +43,7 @@ export async function gather(
 }
 
 async function gatherProvider(
-  { objects, store, headers, fleet, providers: settings }: TrafficSensorSources,
+  { objects, store, report, fleet, providers: settings }: TrafficSensorSources,
   sensor: TrafficSensor,
 ): Promise<ProviderFacts> {
   const { namespace, name } = sensor.metadata;
@@ -55,7 +54,7 @@ async function gatherProvider(
   const gateway = (called: string): ObjectKey => ({ kind: 'Gateway', namespace, name: called });
   return {
     settings,
-    headers: sensor.spec.envoy?.feeds?.accessLog === false ? undefined : headers(),
+    report: sensor.spec.envoy?.feeds?.accessLog === false ? undefined : report(),
     gateways: new Map((sensor.spec.envoy?.gateways ?? []).map((g) => [g, objects.referenced(gateway(g))] as const)),
     present,
     refusal: undefined,

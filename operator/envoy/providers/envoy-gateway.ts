@@ -140,7 +140,7 @@ function listenerOperations(wiring: Wiring, statPrefix: string): Json[] {
     ...filtersBeforeAuthentication(wiring.fleet)
       .toReversed()
       .map((filter) => add(manager, '/http_filters/0', asMerged(filter))),
-    ...filtersAfterAuthentication(wiring.fleet).map((filter) =>
+    ...filtersAfterAuthentication(wiring.report?.flowFilter, wiring.fleet).map((filter) =>
       add(`..http_filters[?(@.name=='${routerFilter}')]`, undefined, asMerged(filter)),
     ),
   ];

@@ -1,6 +1,6 @@
 import type { ApplyObject } from '@picket/runtime/objects/object-store.ts';
 import { accessLogOptions } from '../render/access-log.ts';
-import { filtersAfterAuthentication, filtersBeforeAuthentication } from '../render/listener.ts';
+import { filtersAfterAuthentication, filtersBeforeAuthentication, tlsInspector } from '../render/listener.ts';
 import type { Json } from '../render/matcher.ts';
 import { connectionManagerFilter, routerFilter, typeUrls } from '../render/names.ts';
 import { asMerged, ownedObject, type Wiring, wiringAccessLogs, wiringClusters } from './wiring.ts';
@@ -49,6 +49,7 @@ function listenerPatches(wiring: Wiring, context: string): Json[] {
     listener: { filterChain: { filter: { ...filter, subFilter: { name: routerFilter } } } },
   };
   return [
+    ...(wiring.report?.ja4 ? [fingerprints(context)] : []),
     { applyTo: 'NETWORK_FILTER', match: inManager, patch: { operation: 'MERGE', value: connectionManager } },
     // Each goes in front of those before it.
     ...filtersBeforeAuthentication(wiring.fleet)
@@ -58,10 +59,19 @@ function listenerPatches(wiring: Wiring, context: string): Json[] {
         match: inManager,
         patch: { operation: 'INSERT_FIRST', value: asMerged(value) },
       })),
-    ...filtersAfterAuthentication(wiring.fleet).map((value) => ({
+    ...filtersAfterAuthentication(wiring.report?.flowFilter, wiring.fleet).map((value) => ({
       applyTo: 'HTTP_FILTER',
       match: atRouter,
       patch: { operation: 'INSERT_BEFORE', value: asMerged(value) },
     })),
   ];
+}
+
+/** Istio has an inspector on listeners that terminate TLS, and no setting of its own by which it computes fingerprints. */
+function fingerprints(context: string): Json {
+  return {
+    applyTo: 'LISTENER_FILTER',
+    match: { context, listener: { listenerFilter: tlsInspector['name'] } },
+    patch: { operation: 'MERGE', value: asMerged(tlsInspector) },
+  };
 }

@@ -1,9 +1,29 @@
+import { create } from '@bufbuild/protobuf';
+import { CompiledPolicySchema } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import { renderMatchedFlowFilter } from '../render/flow-facts.ts';
 import { resourceNames } from '../render/names.ts';
 import { renderBodyMirror, renderEnvoyProxy, renderPatchPolicy } from './envoy-gateway.ts';
 import { renderIstio } from './istio.ts';
 import type { Wiring } from './wiring.ts';
+
+const policies = [
+  create(CompiledPolicySchema, {
+    apiUid: 'uid-payments',
+    hosts: ['pay.example.com'],
+    pathPrefix: '/v1',
+    flows: [
+      {
+        ...{ name: 'login', method: 'POST', path: '/v1/login' },
+        account: { from: { case: 'requestField', value: '/user/name' } },
+        success: [{ all: [{ test: { case: 'responseField', value: { pointer: '/ok', equalsJson: 'true' } } }] }],
+      },
+    ],
+  }),
+  create(CompiledPolicySchema, { apiUid: 'uid-admin', hosts: ['pay.example.com'], pathPrefix: '/v1/admin' }),
+  create(CompiledPolicySchema, { apiUid: 'uid-site', hosts: ['*'], pathPrefix: '' }),
+];
 
 const wiring: Wiring = {
   sensor: { namespace: 'shop', name: 'edge', uid: 'uid-edge' },
@@ -12,7 +32,11 @@ const wiring: Wiring = {
   als: { host: 'picket-analyzer.picket.svc', port: 18090 },
   bodies: { namespace: 'picket', name: 'picket-analyzer', port: 18092 },
   tlsSecret: 'picket-envoy-tls',
-  headers: { request: [':method', 'accept', 'x-api-key'], response: ['content-type', 'set-cookie'] },
+  report: {
+    headers: { request: [':method', 'accept', 'x-api-key'], response: ['content-type', 'set-cookie'] },
+    flowFilter: renderMatchedFlowFilter(policies),
+    ja4: true,
+  },
 };
 const { tlsSecret: _, bodies: __, ...plain } = wiring;
 
@@ -81,6 +105,18 @@ describe('Envoy Gateway', () => {
     expect(renderEnvoyProxy(plain)).toBeUndefined();
     expect(renderBodyMirror(plain, ['web'])).toBeUndefined();
   });
+});
+
+test('no body is read and no fingerprint taken where nobody asks for it', () => {
+  const report = { ...wiring.report!, flowFilter: renderMatchedFlowFilter(policies.slice(1)), ja4: false };
+  for (const from of [
+    { ...wiring, report },
+    { ...wiring, report: undefined },
+  ]) {
+    for (const object of [renderIstio(from, { gateways: ['web'] }), renderPatchPolicy(from, oneListener, 'ByPort')]) {
+      expect(JSON.stringify(object)).not.toMatch(/picket\.flow|json_to_metadata|ja4/);
+    }
+  }
 });
 
 test('every provider attaches every pushed filter to the fleet', () => {

@@ -17,13 +17,23 @@ export interface PicketAddresses {
   tlsSecret?: string;
 }
 
+/** What the policies in force want to be told of each request. */
+export interface Report {
+  /** What entries of the access log carry. */
+  headers: { request: string[]; response: string[] };
+  /** Reads the bodies of declared flows; undefined = none declares a field. */
+  flowFilter: Json | undefined;
+  /** Whether listeners that terminate TLS compute and log JA4 fingerprints. */
+  ja4: boolean;
+}
+
 /** What a sensor makes of Envoys that somebody else configures. */
 export interface Wiring extends PicketAddresses {
   /** The owner of all objects, in whose namespace they lie. */
   sensor: { namespace: string; name: string; uid: string };
   fleet: string;
-  /** What entries of the access log carry; undefined = none are sent. */
-  headers: { request: string[]; response: string[] } | undefined;
+  /** undefined = Envoys send no access log. */
+  report: Report | undefined;
 }
 
 /** Label of every object that a sensor made, with the name of the sensor. */
@@ -86,8 +96,8 @@ export function wiringClusters({ xds, als, tlsSecret }: Wiring): Json[] {
  *
  * @param logName statistics prefix of the manager where that is known, which completeness is counted against
  */
-export function wiringAccessLogs({ headers }: Wiring, logName: string): Json[] {
-  return headers ? [asMerged(renderAccessLog({ logName, headers, ja4: false }))] : [];
+export function wiringAccessLogs({ report }: Wiring, logName: string): Json[] {
+  return report ? [asMerged(renderAccessLog({ logName, headers: report.headers, ja4: report.ja4 }))] : [];
 }
 
 /** Providers merge what we give into what they made, field by field: both must call them the same. */

@@ -105,7 +105,8 @@ function translate(predicate: DecisionPredicate['predicate']): Predicate | strin
   }
 }
 
-function operationIs(method: string, template: string): Predicate {
+/** Method, any when empty, and path template. */
+export function operationIs(method: string, template: string): Predicate {
   const path = matches(headerInput(':path'), templateRegex(template));
   return method === '' ? path : and([equals(headerInput(':method'), method.toUpperCase()), path]);
 }

@@ -101,7 +101,7 @@ export function renderHttpFilters(jwt?: JwtProvider): Json[] {
   return [
     ...filtersBeforeAuthentication(),
     ...(jwt ? [jwtAuthn(jwt)] : []),
-    ...filtersAfterAuthentication(),
+    ...filtersAfterAuthentication(renderFlowFilter()),
     {
       name: routerFilter,
       typedConfig: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' },
@@ -114,10 +114,13 @@ export function filtersBeforeAuthentication(fleet?: string): Json[] {
   return [renderPushedFilter('picket.address.hot', fleet), renderPushedFilter('picket.address', fleet)];
 }
 
-/** @param fleet as above */
-export function filtersAfterAuthentication(fleet?: string): Json[] {
+/**
+ * @param flowFilter reads the bodies of declared flows; undefined = none is read
+ * @param fleet as above
+ */
+export function filtersAfterAuthentication(flowFilter: Json | undefined, fleet?: string): Json[] {
   return [
-    renderFlowFilter(),
+    ...(flowFilter ? [flowFilter] : []),
     renderPushedFilter('picket.identify', fleet),
     renderPushedFilter('picket.decide.hot', fleet),
     renderPushedFilter('picket.decide.warm', fleet),

@@ -17,7 +17,7 @@ export type ResourceName = (typeof resourceNames)[number];
 /** Filters of Envoy's own configuration that act on what the layers classified; pushes never touch them. */
 export const limiterFilter = 'picket.limit';
 export const tagFilter = 'picket.tag';
-/** Puts declared body fields into metadata, enabled by route. */
+/** Puts declared body fields into metadata, on the routes of their flows. */
 export const flowFilter = 'picket.flow';
 
 /** Filter state objects that `picket.identify` sets. */
@@ -49,6 +49,7 @@ export const typeUrls = {
   extensionWithMatcher: `${prefix}envoy.extensions.common.matching.v3.ExtensionWithMatcher`,
   composite: `${prefix}envoy.extensions.filters.http.composite.v3.Composite`,
   executeFilter: `${prefix}envoy.extensions.filters.http.composite.v3.ExecuteFilterAction`,
+  skipFilter: `${prefix}envoy.extensions.filters.common.matcher.action.v3.SkipFilter`,
   setFilterState: `${prefix}envoy.extensions.filters.http.set_filter_state.v3.Config`,
   filterStateInput: `${prefix}envoy.extensions.matching.common_inputs.network.v3.FilterStateInput`,
   sourceIpInput: `${prefix}envoy.extensions.matching.common_inputs.network.v3.SourceIPInput`,

@@ -13,7 +13,7 @@ import { repositoryRoot } from '../../support/tools.ts';
 
 /** A Go module beside this file, and the programs that come from it; those of one stage are built by one `go build`. */
 interface Stage {
-  module: 'etcd' | 'kubernetes' | 'helm' | 'node' | 'envoy-gateway';
+  module: 'etcd' | 'kubernetes' | 'helm' | 'node' | 'providers';
   /** Go module whose version the programs have. */
   source: string;
   /** By name of the program; a path that starts with `./` is our own source. */
@@ -35,9 +35,14 @@ const kubernetesStages: readonly Stage[] = [
 
 const providerStages: readonly Stage[] = [
   {
-    module: 'envoy-gateway',
+    module: 'providers',
     source: 'github.com/envoyproxy/gateway',
     packages: { 'envoy-gateway': 'github.com/envoyproxy/gateway/cmd/envoy-gateway' },
+  },
+  {
+    module: 'providers',
+    source: 'istio.io/istio',
+    packages: { 'pilot-discovery': 'istio.io/istio/pilot/cmd/pilot-discovery' },
   },
 ];
 

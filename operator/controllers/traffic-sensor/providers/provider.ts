@@ -1,5 +1,5 @@
 import type { ApplyObject, StoredObject } from '@picket/runtime/objects/object-store.ts';
-import type { PicketAddresses, Wiring } from '../../../envoy/providers/wiring.ts';
+import type { PicketAddresses, Report, Wiring } from '../../../envoy/providers/wiring.ts';
 import type { ConditionClaim } from '../../conditions.ts';
 import type { ProviderKey } from '../../object-cache.ts';
 import type { TrafficSensorFacts } from '../gather.ts';
@@ -21,7 +21,7 @@ export interface ProviderSettings {
 /** What another control plane has of a sensor, and what it answered. */
 export interface ProviderFacts {
   settings: ProviderSettings | undefined;
-  headers: Wiring['headers'];
+  report: Report | undefined;
   /** Gateways that the sensor names, in its order; undefined = it is not there. */
   gateways: ReadonlyMap<string, StoredObject | undefined>;
   /** Objects that the sensor made before. */
