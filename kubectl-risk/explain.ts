@@ -9,7 +9,7 @@ export function explainVerdict(verdict: RiskVerdict, now: number, paint: Paint):
   const lines = [
     `${paint.bold(metadata.name)}  ${paint.level(level, `${level} ${(status.score ?? 0).toFixed(0)}`)}`,
     `${spec.principal.kind} ${spec.principal.pseudonym} on API ${spec.apiRef.name}`,
-    `first evidence ${status.firstSeen ?? '-'}, last ${status.lastSeen ?? '-'}, ${status.requests ?? 0} requests`,
+    `first evidence ${status.firstSeen ?? '-'}, last ${status.lastSeen ?? '-'}${requestsText(verdict)}`,
     `confidence ${Math.round((status.confidence ?? 0) * 100)} %: how much the baselines can carry`,
     '',
     paint.bold('Why'),
@@ -25,7 +25,8 @@ export function explainVerdict(verdict: RiskVerdict, now: number, paint: Paint):
     ...(status.contributions ?? []).map(
       (c) => `  ${c.points >= 0 ? '+' : ''}${c.points.toFixed(1).padStart(5)}  ${c.source}`,
     ),
-    `  = ${(status.score ?? 0).toFixed(1)}`,
+    // A whole number, as the object has it; its parts are not rounded so far.
+    `  = ${(status.score ?? 0).toFixed(0).padStart(2)}`,
   ];
   if (status.campaign) {
     const { traits = [], precision = 0, addresses = 0, accounts = 0 } = status.campaign;
@@ -59,4 +60,11 @@ export function explainVerdict(verdict: RiskVerdict, now: number, paint: Paint):
       : []),
   );
   return `${lines.join('\n')}\n`;
+}
+
+/** What a campaign sent is told by its addresses and accounts. */
+function requestsText({ spec, status }: RiskVerdict): string {
+  if (spec.principal.kind === 'Campaign') return '';
+  const count = status?.requests ?? 0;
+  return `, ${count} request${count === 1 ? '' : 's'}`;
 }

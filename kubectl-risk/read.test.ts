@@ -72,6 +72,16 @@ it('prints objects for programs', async () => {
   expect((await run({ verdicts: [ada] }, 'top', '-o', 'wide')).out).toContain('ENVOYS');
 });
 
+it('explains a score as the object has it, and counts requests of those that send them', async () => {
+  const contributions = [{ source: 'distributedStuffing', points: 69.2 }];
+  const one = buildVerdict('payments-user-7f3a9c12', { score: 69, level: 'High', requests: 1, contributions });
+  const user = (await run({ verdicts: [one] }, 'explain', 'payments')).out;
+  expect(user).toContain('  + 69.2  distributedStuffing\n  = 69\n');
+  expect(user).toContain(', 1 request\n');
+  const campaign = { ...one, spec: { ...one.spec, principal: { ...one.spec.principal, kind: 'Campaign' as const } } };
+  expect((await run({ verdicts: [campaign] }, 'explain', 'payments')).out).not.toMatch(/\d request/);
+});
+
 it('finds a verdict by the start of its name, and says which ones fit', async () => {
   expect((await run({ verdicts: [ada, bob] }, 'explain', 'payments-user')).out).toContain('Critical 92');
   await expect(run({ verdicts: [ada, bob] }, 'explain', 'payments')).rejects.toMatchObject({

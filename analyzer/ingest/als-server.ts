@@ -17,7 +17,7 @@ import { countDrops } from './als-drops.ts';
 import { createWireReader } from './wire-reader.ts';
 
 export interface AlsServerOptions {
-  /** `host:port`, `[v6]:port` or `unix:path`; beyond loopback `tls` is a must. */
+  /** `host:port` or `[v6]:port`; beyond loopback `tls` is a must. */
   listen: string;
   tls?: AlsTls | undefined;
   /** Finished requests, one at a time; the record is valid during the call only. From here on the caller counts. */

@@ -2,7 +2,7 @@ import { PicketError } from '../errors.ts';
 
 /** Where a gRPC listener binds. */
 export interface ListenAddress {
-  /** As grpc-js takes it: `host:port`, `[v6]:port` or `unix:path`. */
+  /** As grpc-js takes it: `host:port` or `[v6]:port`. */
   target: string;
   /** Only this machine can connect. */
   loopback: boolean;
@@ -14,13 +14,12 @@ export interface ListenAddress {
  * @param flag for the error message, for example `--als-listen`
  */
 export function parseListenAddress(text: string, flag: string): ListenAddress {
-  if (/^unix:.+/.test(text)) return { target: text, loopback: true };
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^[\]:\s]+)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   if (!match || port > 65_535) {
     throw new PicketError(
       'InvalidConfig',
-      `${flag}: "${text}" is not an address; write host:port, [IPv6]:port or unix:/path, port 0 for any free one`,
+      `${flag}: "${text}" is not an address; write host:port or [IPv6]:port, port 0 for any free one`,
     );
   }
   const host = match[1] ?? match[2] ?? '';

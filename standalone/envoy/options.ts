@@ -118,7 +118,6 @@ function problemsOfShared(flags: Omit<SnippetFlags, 'statPrefix' | 'ja4'>): stri
 }
 
 function problemsOfEndpoint(flag: string, text: string): string[] {
-  if (text.startsWith('unix:')) return [`${flag}: "${text}" is a socket file; write host:port`];
   try {
     parseListenAddress(text, flag);
     return [];

@@ -16,12 +16,15 @@ export function adminSource(url: string, namespace: string | undefined): RiskSou
         { cause: error },
       );
     }
-    const body: unknown = await response.json();
-    if (!response.ok) {
-      const message = (body as { error?: string }).error ?? `status ${response.status}`;
-      throw new PicketError(response.status === 404 ? 'NotFound' : 'InvalidObject', message);
-    }
-    return body;
+    const body = (await response.json().catch(() => undefined)) as { error?: string; reason?: string } | undefined;
+    if (response.ok && body !== undefined) return body;
+    // Every failure of ours says its reason.
+    if (body?.reason === undefined)
+      throw new PicketError(
+        'Unavailable',
+        `what answers at ${url} is no Picket (status ${response.status}); see --admin`,
+      );
+    throw new PicketError(response.status === 404 ? 'NotFound' : 'InvalidObject', body.error ?? body.reason);
   };
   return {
     // Names are shown with their namespace as soon as there are two.

@@ -57,7 +57,10 @@ function sectionsOf(options: AdminOptions, view: AdminView, ready: boolean): Sec
       title: 'Highest risks',
       rows: verdicts
         .slice(0, 10)
-        .map((v) => [v.name, `${v.score.toFixed(0)} ${v.findings.map((f) => f.detector).join(', ')}`]),
+        .map((v) => [
+          v.name,
+          `${v.score.toFixed(0)} ${[...v.findings.map((f) => f.detector), ...(v.inheritsFrom === undefined ? [] : [`inherited from ${v.inheritsFrom}`])].join(', ')}`,
+        ]),
     },
     {
       title: 'Requests',

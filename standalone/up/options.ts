@@ -151,6 +151,14 @@ export function checkUpOptions(options: UpOptions): void {
           throw new Error(`${flag}: the Envoy that --envoy run starts is on this host; keep ${value} on loopback`);
       });
   if (Boolean(options.jwtIssuer) !== Boolean(options.jwtJwks)) problems.push('--jwt-issuer and --jwt-jwks go together');
+  if (options.envoy === 'attach')
+    for (const [flag, value] of [
+      ['--upstream', options.upstream],
+      ['--envoy-binary', options.envoyBinary],
+      ['--listen-cert', options.listenCert],
+      ['--jwt-issuer', options.jwtIssuer],
+    ])
+      if (value !== undefined) problems.push(`${flag}: is for the Envoy that Picket runs; add --envoy run`);
   for (const [flag, value, most] of [
     ['--workers', options.workers, 64],
     ['--trusted-hops', options.trustedHops, 16],
@@ -166,5 +174,6 @@ export function checkUpOptions(options: UpOptions): void {
     if (value !== undefined && !/^https?:\/\//.test(value)) problems.push(`${flag}: "${value}" is not an http(s) URL`);
   if (options.natsUrl !== undefined && !/^(nats|tls):\/\//.test(options.natsUrl))
     problems.push(`--nats-url: "${options.natsUrl}" does not start with nats:// or tls://`);
-  if (problems.length > 0) throw new PicketError('InvalidConfig', problems.join('\n'));
+  // An address that cannot be read fails more than one check.
+  if (problems.length > 0) throw new PicketError('InvalidConfig', [...new Set(problems)].join('\n'));
 }

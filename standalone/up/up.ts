@@ -82,11 +82,14 @@ async function compose(
   await requireManifests(options.manifests);
   const tls = tlsFiles(options);
   requireListenFiles(options);
+  requireKeySet(options);
+  const binary =
+    options.envoy === 'run' ? await findEnvoy(options.envoyBinary, checkoutRoot, host.env['PATH'] ?? '') : undefined;
   // The Envoy that Picket runs speaks to it on loopback in plain text.
   const fleetTls = options.envoy === 'run' ? undefined : tls;
   // Before anything is opened: who made a mistake should not wait for an engine to start.
   for (const flag of ['alsListen', 'xdsListen', 'adminListen'] as const)
-    if (!options[flag].startsWith('unix:')) await checkPortFree(endpointOf(options[flag]), listenFlags[flag]);
+    await checkPortFree(endpointOf(options[flag]), listenFlags[flag]);
   const data = await openDataFolder(options.data, clock, log);
   onClose(() => data.close());
   const ledger = createLedger();
@@ -178,9 +181,9 @@ async function compose(
 
   await service.serve({ paths: options.history, cwd: host.cwd });
 
-  if (options.envoy === 'run' && envoyAdminPort) {
+  if (binary && envoyAdminPort) {
     const envoy = await startEnvoy({
-      binary: await findEnvoy(options.envoyBinary, checkoutRoot, host.env['PATH'] ?? ''),
+      binary,
       folder: join(data.path, 'envoy'),
       policies: [...serving.policies().values()],
       bootstrap: {
@@ -262,6 +265,19 @@ function requireListenFiles({ listenCert, listenKey, listenClientCa }: UpOptions
       `--listen-cert ${listenCert} and --listen-key ${listenKey}${also} cannot be used: ${(error as Error).message}`,
       { cause: error },
     );
+  }
+}
+
+/** @throws PicketError InvalidConfig that names the file: Envoy would only end again and again */
+function requireKeySet({ jwtJwks }: UpOptions): void {
+  if (!jwtJwks) return;
+  try {
+    const set = JSON.parse(readFileSync(jwtJwks, 'utf8')) as { keys?: unknown } | null;
+    if (!Array.isArray(set?.keys)) throw new Error('no list of "keys"');
+  } catch (error) {
+    throw new PicketError('InvalidConfig', `--jwt-jwks ${jwtJwks} is no key set: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -30,7 +30,7 @@ if (missing !== undefined) {
 }
 
 const interrupted = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort());
 
 try {
   const result = await tellStory({
@@ -44,7 +44,8 @@ try {
   process.exitCode = result.ok ? 0 : 1;
 } catch (error) {
   screen.settle();
-  process.stderr.write(`the demo broke off: ${error instanceof Error ? error.message : String(error)}\n`);
+  const why = interrupted.signal.aborted ? 'interrupted' : error instanceof Error ? error.message : String(error);
+  process.stderr.write(`the demo broke off: ${why}\n`);
   process.exitCode = 1;
 }
 
@@ -53,6 +54,7 @@ async function waitForInterrupt(where: { trafficUrl: string; adminUrl: string; f
   screen.line(`  the shop behind Envoy  ${where.trafficUrl}/v1/products`);
   screen.line(`  Picket                 ${where.adminUrl}/`);
   screen.line(`  logs and data          ${where.folder}`);
+  screen.line(`  npx picket risk top --admin ${where.adminUrl}`);
   const { signal } = interrupted;
   if (!signal.aborted) await once(signal, 'abort');
 }

@@ -63,6 +63,7 @@ export async function startPicket(options: PicketOptions): Promise<Picket> {
     ],
     logPath: join(folder, 'picket.log'),
     cwd: folder,
+    ownGroup: true,
   });
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const read = async <T>(path: string): Promise<T | undefined> => {

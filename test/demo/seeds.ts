@@ -26,7 +26,7 @@ const {
 const screen = createScreen(process.stdout, () => performance.now());
 const now = () => performance.timeOrigin + performance.now();
 const interrupted = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort());
 const runs: Run[] = [];
 for (let i = 0; i < count && !interrupted.signal.aborted; i++) {
   const seed = String(from + i);

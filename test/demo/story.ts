@@ -71,7 +71,8 @@ export async function tellStory(options: StoryOptions): Promise<StoryResult> {
   screen.line(`Picket demo, seed ${seed}`, 'title');
   let shop: RunningProcess | undefined;
   let picket: Picket | undefined;
-  let ok = false;
+  // Nothing happened that somebody would look into when the person just stops it.
+  let ok: boolean | undefined;
   try {
     const jwks = join(folder, 'jwks.json');
     shop = await startShop(cast, folder, jwks);
@@ -105,7 +106,7 @@ export async function tellStory(options: StoryOptions): Promise<StoryResult> {
   } finally {
     await picket?.stop();
     await shop?.stop({ keepLog: true });
-    if (ok) rmSync(folder, { recursive: true, force: true });
+    if (ok ?? signal.aborted) rmSync(folder, { recursive: true, force: true });
     else screen.line(`Logs and data are kept in ${folder}`, 'quiet');
   }
 }
@@ -115,6 +116,7 @@ async function startShop(cast: Cast, folder: string, jwks: string): Promise<Runn
     command: nodeBinary,
     args: [join(repositoryRoot, 'examples/shop/main.ts'), '--seed', String(cast.shopSeed), '--jwks', jwks],
     logPath: join(folder, 'shop.log'),
+    ownGroup: true,
   });
   await waitFor('shop ready', () => (shop.output().includes('listening') ? true : undefined), { process: shop });
   return shop;
@@ -137,19 +139,18 @@ async function playLive(cast: Cast, picket: Picket, options: StoryOptions, dayEn
 
   const acts = actsOf(cast, since);
   const results: ActResult[] = [];
-  const ticker = startFigures(screen, picket, ledger, now, liveFrom);
+  const stopFigures = startFigures(screen, picket, ledger, now, liveFrom);
   try {
     await sleep(calmMs, undefined, { signal });
     screen.line(
-      `${ledger.ordinary().users} people are shopping; ${cast.sharing} of them share addresses and a user agent with attackers.\n`,
+      `${ledger.ordinary().users} people are shopping, ${cast.people.length} are coming; ${cast.sharing} of these share addresses and a user agent with attackers.\n`,
     );
     for (const act of acts) {
       results.push(await playAct(act, picket, ledger, { ...options, driverOptions, liveFrom }));
       printAct(screen, results.at(-1) as ActResult);
     }
   } finally {
-    clearInterval(ticker);
-    screen.settle();
+    stopFigures();
     closing.abort();
     await Promise.all(running);
     ordinary.close();
@@ -239,10 +240,12 @@ function startFigures(
   ledger: TrafficLedger,
   now: () => number,
   from: number,
-): NodeJS.Timeout {
+): () => void {
   let before = { at: from, requests: 0 };
-  return setInterval(() => {
+  let stopped = false;
+  const ticker = setInterval(() => {
     void picket.verdicts().then((verdicts) => {
+      if (stopped) return;
       const seen = ledger.ordinary();
       const at = now();
       const rate = ((seen.requests - before.requests) * 1000) / Math.max(1, at - before.at);
@@ -255,6 +258,11 @@ function startFigures(
       );
     });
   }, 1000);
+  return () => {
+    stopped = true;
+    clearInterval(ticker);
+    screen.settle();
+  };
 }
 
 function ordinaryProblems({ ordinary }: Told): string[] {

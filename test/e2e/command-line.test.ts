@@ -1,12 +1,12 @@
 /** How `picket` starts, refuses to start, answers and ends. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { request } from 'node:http';
+import { createServer as createHttpServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { freePicketPorts, launchPicket, type Picket, runPicket } from '../support/picket.ts';
 import { waitFor } from '../support/processes.ts';
 import { findTool } from '../support/tools.ts';
@@ -40,6 +40,33 @@ describe('picket up refuses to start', () => {
     ])
       expect(err).toContain(word);
     expect(err).not.toContain('    at ');
+    expect(err.split('--admin-listen: "nowhere"')).toHaveLength(2);
+  });
+
+  test('with flags of an Envoy that it does not run', async () => {
+    const { code, err } = await up(
+      ...['--manifests', folder, '--data', data('d'), '--upstream', '127.0.0.1:9', '--envoy-binary', 'envoy'],
+    );
+    expect(code).toBe(3);
+    for (const flag of ['--upstream', '--envoy-binary']) expect(err).toContain(`${flag}: is for the Envoy`);
+  });
+
+  test('before it opens anything, when the Envoy it runs would not start', async () => {
+    const jwks = data('jwks.json');
+    const run = [
+      ...['--manifests', folder, '--data', data('none'), '--envoy', 'run', '--upstream', '127.0.0.1:9'],
+      ...['--admin-listen', '127.0.0.1:0', '--als-listen', '127.0.0.1:0', '--xds-listen', '127.0.0.1:0'],
+    ];
+    for (const text of [undefined, 'null']) {
+      if (text !== undefined) writeFileSync(jwks, text);
+      const { code, err } = await up(...run, '--jwt-issuer', 'me', '--jwt-jwks', jwks);
+      expect(err).toContain(`--jwt-jwks ${jwks} is no key set: `);
+      expect(code).toBe(3);
+    }
+    const { code, err } = await up(...run, '--envoy-binary', data('no-envoy'));
+    expect(err).toContain('--envoy-binary');
+    expect(code).toBe(6);
+    expect(existsSync(data('none'))).toBe(false);
   });
 
   test('when the Envoy it runs would have to cross a network, or has half of a certificate', async () => {
@@ -197,6 +224,16 @@ test('picket risk says when nothing runs', async () => {
   }
   const review = await runPicket(['risk', 'review', 'x', '--benign', '--false-positive']);
   expect(review.code).toBe(2);
+});
+
+test('picket risk says when something else answers', async () => {
+  const other = createHttpServer((_, response) => response.end('<!doctype html>'));
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void other.close());
+  const { port } = other.address() as AddressInfo;
+  const { code, err } = await runPicket(['risk', 'top', '--admin', `http://127.0.0.1:${port}`]);
+  expect(code).toBe(8);
+  expect(err).toBe(`picket: what answers at http://127.0.0.1:${port} is no Picket (status 200); see --admin\n`);
 });
 
 describe.skipIf(missing !== undefined)(`a running picket${missing ? ` (${missing})` : ''}`, () => {

@@ -79,5 +79,7 @@ describe.skipIf(missing !== undefined)(`who logs in again${missing ? ` (${missin
     );
     expect(from.status?.findings?.length).toBeGreaterThan(0);
     expect(inherited.status?.findings ?? []).toEqual([]);
+    const page = await (await fetch(`${picket.adminUrl}/`)).text();
+    expect(page).toMatch(new RegExp(`${inherited.metadata.name} +\\d+ inherited from shop-(token|user)-`));
   }, 120_000);
 });

@@ -24,6 +24,8 @@ export interface StartOptions {
   logPath: string;
   cwd?: string;
   env?: Record<string, string>;
+  /** A process group of its own: Ctrl-C in the terminal reaches the program that started it, which stops it. */
+  ownGroup?: true;
 }
 
 export function startProcess(options: StartOptions): RunningProcess {
@@ -32,6 +34,7 @@ export function startProcess(options: StartOptions): RunningProcess {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: options.ownGroup === true,
   });
   const chunks: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
