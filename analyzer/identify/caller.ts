@@ -138,14 +138,12 @@ export function createCallerReader(hasher: ValueHasher, escrow: Escrow): CallerR
     let lo = agent.lo;
     let hi = agent.hi;
     if (fingerprint !== '' && fingerprint.length <= 128) {
-      const known = hasher.facts(ValueKind.Ja4, fingerprint, at);
+      hasher.hashOften(ValueKind.Ja4, fingerprint, at);
       if (record.ja4 !== '') {
-        u32[base + F.ja4] = known.lo;
-        u32[base + F.ja4 + 1] = known.hi;
-        if (known.held !== escrow.generation(ValueKind.Ja4)) {
-          escrow.put(ValueKind.Ja4, known.lo, known.hi, record.ja4, false, 'value');
-          known.held = escrow.generation(ValueKind.Ja4);
-        }
+        u32[base + F.ja4] = digest.lo;
+        u32[base + F.ja4 + 1] = digest.hi;
+        if (!hasher.marked(ValueKind.Ja4, escrow.generation(ValueKind.Ja4)))
+          escrow.put(ValueKind.Ja4, digest.lo, digest.hi, record.ja4, false, 'value');
       }
       // Both are outputs of a keyed PRF, so their mix is one too.
       lo = (Math.imul(lo, 0x85ebca6b) ^ digest.lo) >>> 0;

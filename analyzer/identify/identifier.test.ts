@@ -505,3 +505,33 @@ describe('bad input', () => {
     expect(escrow.size()).toBeLessThanOrEqual(4 * 4096);
   });
 });
+
+describe('a target that came before', () => {
+  const shop: PolicyInit = {
+    api: 'shop/shop',
+    hosts: ['*'],
+    flows: [{ name: 'login', type: FlowType.LOGIN, method: 'POST', path: '/login' }],
+  };
+  const orders = [{ method: 'GET', path: '/orders/{id}', variable: 'id', kind: 'Order' }];
+
+  test('is what it was, by method', () => {
+    const { seen } = setUp([{ ...shop, objects: orders }]);
+    const flowOf = (method: string): number => (asSeen(seen({ path: '/login', method })).word(F.kinds) >>> 8) & 255;
+    expect(['POST', 'GET', 'POST'].map(flowOf)).toEqual([FlowType.LOGIN, 0, FlowType.LOGIN]);
+    const [first, second] = [1, 2].map(() => asSeen(seen({ path: '/orders/17' })).hash(F.object));
+    expect(first).not.toBe('');
+    expect(second).toBe(first);
+    expect(asSeen(seen({ path: '/orders/17', method: 'DELETE' })).hash(F.object)).not.toBe(first);
+  });
+
+  test('is what the policy of now says', () => {
+    const { seen, identifier } = setUp([shop]);
+    const byOperation = [1, 2].map(() => asSeen(seen({ path: '/orders/17' })));
+    expect(byOperation.map((o) => o.has(Flag.objectInferred))).toEqual([true, true]);
+    identifier.setPolicies([create(CompiledPolicySchema, { ...shop, flows: [], objects: orders })]);
+    const byRule = asSeen(seen({ path: '/orders/17' }));
+    expect(byRule.has(Flag.objectInferred)).toBe(false);
+    expect(byRule.hash(F.object)).not.toBe(byOperation[0]?.hash(F.object));
+    expect(asSeen(seen({ path: '/login', method: 'POST' })).word(F.kinds) >>> 8).toBe(0);
+  });
+});

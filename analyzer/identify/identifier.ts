@@ -31,6 +31,7 @@ import { createObjectSteps } from './objects.ts';
 import type { LearnedAnswer, OutcomeLearner, OutcomeState } from './outcome.ts';
 import { createPseudonymiser, ValueKind } from './pseudonym.ts';
 import { type RequestTarget, readRequestTarget } from './request-target.ts';
+import { type Route, routeOf } from './route.ts';
 import { digest } from './siphash.ts';
 import { standingFlags } from './standing.ts';
 import { createValueHasher } from './value-hasher.ts';
@@ -199,23 +200,18 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       taken |= bit;
       const field = principalFields[extractor.kind] as { offset: number; verified: number };
       const kind = extractor.kind as ValueKind;
-      const escrowed = extractor.matchAs !== 'none';
-      const known = escrowed ? hasher.facts(kind, value, at) : undefined;
-      if (!known) hasher.hash(kind, value, at);
+      hasher.hash(kind, value, at);
       u32[base + field.offset] = digest.lo;
       u32[base + field.offset + 1] = digest.hi;
       // A credential proves itself by being accepted; a name proves nothing, Envoy must vouch for it.
       const proven = extractor.vouched || (accepted && extractor.kind !== PrincipalKind.USER);
       if (proven) verified |= field.verified;
-      if (known) {
-        // An earlier claim of the value may be vouched for only now, so vouched values are told apart.
-        const held = escrow.generation(kind) * 2 + (extractor.vouched ? 1 : 0);
-        if (known.held !== held) {
-          const kept = extractor.matchAs === 'value' ? value : value.slice(0, extractor.matchCharacters);
-          escrow.put(kind, digest.lo, digest.hi, kept, extractor.vouched, extractor.matchAs);
-          known.held = held;
-        }
-      } else hasher.keep(kind, value);
+      if (extractor.matchAs === 'none') hasher.keep(kind, value);
+      // An earlier claim of the value may be vouched for only now, so vouched values are told apart.
+      else if (!hasher.marked(kind, escrow.generation(kind) * 2 + (extractor.vouched ? 1 : 0))) {
+        const kept = extractor.matchAs === 'value' ? value : value.slice(0, extractor.matchCharacters);
+        escrow.put(kind, digest.lo, digest.hi, kept, extractor.vouched, extractor.matchAs);
+      }
     }
     if ((taken & (1 << PrincipalKind.USER)) === 0 && record.logUser !== '' && record.logUser.length <= 256) {
       hasher.hash(ValueKind.User, record.logUser, at);
@@ -233,17 +229,17 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
 
   /** The object of the request and how far it is from the one before; returns flags. */
   function fillObject(
-    context: ApiContext,
-    method: string,
-    target: RequestTarget,
+    route: Route,
     scope: string,
     u32: Uint32Array,
     f64: Float64Array,
     base: number,
     flags: number,
   ): number {
-    const object = context.objects.find(method, target, scope, context.operations.variable);
+    const { context } = route;
+    const object = route.object(scope, context.operations.variable);
     if (!object) return 0;
+    const within = object.inferred ? object.scope : scope;
     u32[base + F.object] = object.lo;
     u32[base + F.object + 1] = object.hi;
     const acting =
@@ -259,8 +255,8 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
     f64[(base + F.objectDelta) >> 1] = steps.step(
       u32[base + acting] as number,
       u32[base + acting + 1] as number,
-      object.scope === '' ? context.api : object.scope,
-      object.text,
+      within === '' ? context.api : within,
+      object.number,
     );
     return object.inferred ? Flag.objectInferred : 0;
   }
@@ -331,11 +327,10 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       if (record.referer !== '') flags |= Flag.hasReferer;
       if (record.requestHeaders.has('cookie')) flags |= Flag.hasCookie;
 
-      const flow = context.flows.list.length === 0 ? undefined : context.flows.match(method, target.path);
+      const route = routeOf(context, method, target);
+      const { flow, form } = route;
       if (flow) flags |= fillFlow(hasher, context, flow, record, target, u32, f64, base, eventAt, refused);
-      else if (method === 'GET' && record.status === 200 && context.flows.list.length > 0) {
-        context.flows.formOf(target.path)?.learner.sawForm(record.responseBytes);
-      }
+      else if (form && record.status === 200) form.learner.sawForm(record.responseBytes);
 
       // A refusal of ours says nothing about the path.
       const operation = context.operations.resolve(
@@ -344,6 +339,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
         refused ? 0 : record.status,
         eventAt,
         target.staticAsset,
+        route.declared,
       );
       if (operation) {
         u32[base + F.operation] = operation.lo;
@@ -351,7 +347,7 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
         if (operation.declared) flags |= Flag.declaredOperation;
       } else flags |= Flag.unknownOperation;
       if (!target.staticAsset) {
-        flags |= fillObject(context, method, target, operation?.objectScope ?? '', u32, f64, base, flags);
+        flags |= fillObject(route, operation?.objectScope ?? '', u32, f64, base, flags);
       }
 
       let signals = target.signals;

@@ -4,22 +4,26 @@ import { isIdentifier } from '../operations/segment.ts';
 import { createTemplateTrie, type TemplateTrie } from '../operations/template-trie.ts';
 import type { RequestTarget } from './request-target.ts';
 import { createGenerationMap } from './generation-map.ts';
+import { createNumberMap } from './number-map.ts';
 import { digest, type SipKey, siphash, siphashScoped } from './siphash.ts';
 
-/** The last object found. */
 export interface FoundObject {
   lo: number;
   hi: number;
-  /** Raw id, for numbers and for the escrow; not kept. */
+  /** Raw id. */
   text: string;
-  /** What the ids count within: operation, or path and parameter. */
+  /** The number in it, for distances; NaN when it is none. */
+  number: number;
+  /** What the ids of inferred objects count within: operation, or path and parameter. */
   scope: string;
   inferred: boolean;
 }
 
 export interface ObjectFinder {
-  /** Null: the request touches none. The result is reused by the next call. */
-  find(method: string, target: RequestTarget, scope: string, variable: string): FoundObject | null;
+  /** By rule; null: a rule holds, and its variable is empty; undefined: none does. */
+  ruled(method: string, path: string): FoundObject | null | undefined;
+  /** By what stands where ids stand: the parameter of an operation (`scope`, `variable`), else of the query; null: nowhere. */
+  inferred(target: RequestTarget, scope: string, variable: string): FoundObject | null;
 }
 
 interface Rule {
@@ -37,26 +41,21 @@ export function createObjectFinder(
   for (const rule of rules) {
     trie.add(rule.method.toUpperCase(), rule.path, { kind: rule.kind, variable: rule.variable });
   }
-  const found: FoundObject = { lo: 0, hi: 0, text: '', scope: '', inferred: false };
 
   function take(kind: string, text: string, scope: string, inferred: boolean): FoundObject {
     siphashScoped(key, api.lo, api.hi, `${kind}\0${text}`);
-    found.lo = digest.lo;
-    found.hi = digest.hi;
-    found.text = text;
-    found.scope = scope;
-    found.inferred = inferred;
-    return found;
+    return { lo: digest.lo, hi: digest.hi, text, number: trailingNumber(text), scope, inferred };
   }
 
   return {
-    find(method, target, scope, variable) {
-      const match = trie.match(method, target.path);
-      if (match) {
-        const at = match.names.indexOf(match.value.variable);
-        const text = at < 0 ? '' : (match.variables[at] as string);
-        return text === '' ? null : take(match.value.kind, text, scope, false);
-      }
+    ruled(method, path) {
+      const match = trie.match(method, path);
+      if (!match) return undefined;
+      const at = match.names.indexOf(match.value.variable);
+      const text = at < 0 ? '' : (match.variables[at] as string);
+      return text === '' ? null : take(match.value.kind, text, '', false);
+    },
+    inferred(target, scope, variable) {
       if (scope !== '' && variable !== '' && isIdentifier(variable)) return take(scope, variable, scope, true);
       if (target.parameter === '') return null;
       const within = `${target.path}?${target.parameter}`;
@@ -67,18 +66,17 @@ export function createObjectFinder(
 
 export interface ObjectSteps {
   /** Numeric distance to the object that this principal touched before in this scope; NaN when unknown. */
-  step(principalLo: number, principalHi: number, scope: string, text: string): number;
+  step(principalLo: number, principalHi: number, scope: string, id: number): number;
   entries(): [number, number][];
   restore(entries: readonly [number, number][]): void;
 }
 
 /** @param capacity principal and scope pairs per generation. */
 export function createObjectSteps(key: SipKey, capacity = 131_072): ObjectSteps {
-  const last = createGenerationMap<number, number>(capacity);
+  const last = createNumberMap(capacity);
   const scopes = createGenerationMap<string, number>(4096, (k) => k.length);
   return {
-    step(lo, hi, scope, text) {
-      const value = trailingNumber(text);
+    step(lo, hi, scope, value) {
       if (Number.isNaN(value)) return Number.NaN;
       let mark = scopes.get(scope);
       if (mark === undefined) {
@@ -89,7 +87,7 @@ export function createObjectSteps(key: SipKey, capacity = 131_072): ObjectSteps 
       const slot = ((hi ^ mark) >>> 0) * 0x200000 + (lo >>> 11);
       const before = last.get(slot);
       last.set(slot, value);
-      return before === undefined ? Number.NaN : value - before;
+      return value - before;
     },
     entries: () => [...last.entries()],
     restore(entries) {

@@ -1,6 +1,7 @@
 /** The request target taken apart once, and all that depends on it alone; cached per text by the identifier. */
 import { Signal } from '../observation.ts';
 import { isIdentifier } from '../operations/segment.ts';
+import type { Route } from './route.ts';
 import type { SipKey } from './siphash.ts';
 import { digest, siphash } from './siphash.ts';
 import { isTriedName, readSignals } from './signals.ts';
@@ -48,6 +49,8 @@ export interface RequestTarget {
   signalsWhenRefused: number;
   /** A picture, script, segment or package, or a file that programs look for by convention. */
   staticAsset: boolean;
+  /** Where it led last. */
+  route: Route | undefined;
 }
 
 /**
@@ -92,6 +95,7 @@ export function readRequestTarget(method: string, raw: string, authority: string
     triedName: path.length <= 160 && isTriedName(path.toLowerCase()),
     signalsWhenRefused: content.whenRefused,
     staticAsset: assets.test(path) || conventions.test(path) || pictureQuery.test(query),
+    route: undefined,
   };
 }
 

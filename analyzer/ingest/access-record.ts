@@ -1,3 +1,5 @@
+import type { HeaderFields } from './header-fields.ts';
+
 /**
  * One access log entry as a feed reported it: raw values, nothing hashed. It exists between a feed's decoder and
  * `identify/`, never longer: feeds reuse one record, so whoever keeps a value copies it.
@@ -39,8 +41,8 @@ export interface AccessRecord {
   /** `x-request-id`, "" when absent. */
   requestId: string;
   /** Lower-case names. Only what the feed logs is here. */
-  requestHeaders: Map<string, string>;
-  responseHeaders: Map<string, string>;
+  requestHeaders: HeaderFields;
+  responseHeaders: HeaderFields;
   /** Lower-case names of request headers the feed reports on: absence of one of these is a fact, of others is not. */
   loggedRequestHeaders: ReadonlySet<string>;
   ja3: string;

@@ -17,6 +17,7 @@ import {
 } from './als-parts.ts';
 import { shapeHeaderSet } from '../observation.ts';
 import { createDynamicMetadata } from './dynamic-metadata.ts';
+import { WireHeaders } from './header-fields.ts';
 import { createStringCache } from './string-cache.ts';
 import {
   closeWire,
@@ -78,19 +79,6 @@ export const MAX_ENTRY_BYTES = 512 * 1024;
 /** Envoy refuses more than 100 headers by default; per direction. */
 export const MAX_HEADERS = 256;
 
-/** Headers of which most requests have one of a few values: what each has its own of would only push those out. */
-const fewValues: ReadonlySet<string> = new Set([
-  'accept',
-  'accept-encoding',
-  'accept-language',
-  'cache-control',
-  'content-type',
-  'origin',
-  'sec-ch-ua',
-  'sec-fetch-site',
-  'x-requested-with',
-]);
-
 const methods = ['', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 
 export interface AlsDecoderOptions {
@@ -112,8 +100,14 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
   const metadata = createDynamicMetadata(r);
   const record = createAccessRecord(feed, '');
   record.metadata = metadata.get;
+  const requestHeaders = new WireHeaders(r);
+  const responseHeaders = new WireHeaders(r);
+  record.requestHeaders = requestHeaders;
+  record.responseHeaders = responseHeaders;
   const strings = createStringCache();
-  const headerNames = createStringCache((name) => name.toLowerCase());
+  // Apart from the rest, for paths with an id of their own would push those out.
+  const paths = createStringCache();
+  const headerNames = createStringCache({ slots: 512, maxBytes: 64, map: (name) => name.toLowerCase() });
 
   // State of the entry being read, beyond what the record holds. Fields of messages that come twice merge, so nothing
   // is reset before the next entry.
@@ -328,7 +322,7 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
           record.authority = readCachedText(end);
           break;
         case 0x2a: // path = 5
-          record.path = readText(end);
+          record.path = paths.read(r, readExtent(r, end));
           break;
         case 0x32: // user_agent = 6
           record.userAgent = readCachedText(end);
@@ -346,7 +340,7 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
           requestBodyBytes = readUint64(r, end);
           break;
         case 0x6a: // request_headers = 13
-          readHeader(readExtent(r, end), record.requestHeaders);
+          readHeader(readExtent(r, end), requestHeaders);
           break;
         default:
           skipField(r, tag, end);
@@ -373,7 +367,7 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
           responseBodyBytes = readUint64(r, end);
           break;
         case 0x22: // response_headers = 4
-          readHeader(readExtent(r, end), record.responseHeaders);
+          readHeader(readExtent(r, end), responseHeaders);
           break;
         case 0x32: // response_code_details = 6
           record.responseCodeDetails = readCachedText(end);
@@ -384,24 +378,25 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
     }
   }
 
-  function readHeader(end: number, headers: Map<string, string>): void {
+  function readHeader(end: number, headers: WireHeaders): void {
     let name = '';
-    let value = '';
+    let start = 0;
+    let valueEnd = 0;
     while (r.pos < end) {
       const tag = readTag(r, end);
-      if (tag === 0x0a) {
-        const nameEnd = readExtent(r, end);
-        name = headerNames.read(r.bytes, r.pos, nameEnd);
-        r.pos = nameEnd;
-      } else if (tag === 0x12) value = fewValues.has(name) ? readCachedText(end) : readText(end);
-      else skipField(r, tag, end);
+      if (tag === 0x0a) name = headerNames.read(r, readExtent(r, end));
+      else if (tag === 0x12) {
+        valueEnd = readExtent(r, end);
+        start = r.pos;
+        r.pos = valueEnd;
+      } else skipField(r, tag, end);
     }
     if (r.fault !== 'none') return;
     if (headers.size >= MAX_HEADERS && !headers.has(name)) {
       tooLarge = true;
       return;
     }
-    headers.set(name, value);
+    headers.add(name, start, valueEnd);
   }
 
   function readCustomTag(end: number): void {
@@ -435,10 +430,7 @@ export function createAlsDecoder(options: AlsDecoderOptions = {}): AlsDecoder {
   }
 
   function readCachedText(end: number): string {
-    const textEnd = readExtent(r, end);
-    const text = strings.read(r.bytes, r.pos, textEnd);
-    r.pos = textEnd;
-    return text;
+    return strings.read(r, readExtent(r, end));
   }
 }
 

@@ -42,11 +42,8 @@ export function readAddress(r: WireReader, end: number, into: WireAddress, strin
     const textTag = kind === AddressKind.socket ? 0x12 : kind === AddressKind.pipe ? 0x0a : -1;
     while (r.pos < addressEnd) {
       const fieldTag = readTag(r, addressEnd);
-      if (fieldTag === textTag) {
-        const textEnd = readExtent(r, addressEnd);
-        into.text = strings.read(r.bytes, r.pos, textEnd);
-        r.pos = textEnd;
-      } else skipField(r, fieldTag, addressEnd);
+      if (fieldTag === textTag) into.text = strings.read(r, readExtent(r, addressEnd));
+      else skipField(r, fieldTag, addressEnd);
     }
   }
 }
@@ -110,11 +107,8 @@ export function readCertificate(r: WireReader, end: number, into: WireCertificat
   while (r.pos < end) {
     const tag = readTag(r, end);
     if (tag === 0x0a) readAlternativeName(r, readExtent(r, end), into, strings);
-    else if (tag === 0x12) {
-      const subjectEnd = readExtent(r, end);
-      into.subject = strings.read(r.bytes, r.pos, subjectEnd);
-      r.pos = subjectEnd;
-    } else skipField(r, tag, end);
+    else if (tag === 0x12) into.subject = strings.read(r, readExtent(r, end));
+    else skipField(r, tag, end);
   }
 }
 
@@ -125,9 +119,7 @@ function readAlternativeName(r: WireReader, end: number, into: WireCertificate, 
   while (r.pos < end) {
     const tag = readTag(r, end);
     if (tag === 0x0a || tag === 0x12) {
-      const nameEnd = readExtent(r, end);
-      name = strings.read(r.bytes, r.pos, nameEnd);
-      r.pos = nameEnd;
+      name = strings.read(r, readExtent(r, end));
       nameTag = tag;
     } else skipField(r, tag, end);
   }

@@ -28,9 +28,30 @@ export interface ApiOperations {
   readonly api: string;
   /** Raw text of the last parameter of the last resolved path; "" when it has none. */
   readonly variable: string;
-  /** Undefined: the path never proved to exist. The result is live: read, do not keep fields. */
-  resolve(method: string, path: string, status: number, at: number, staticAsset: boolean): Operation | undefined;
+  /** What was declared for a path: follows from the contract alone, so it may be kept until that changes. */
+  declaredFor(method: string, path: string): DeclaredMatch;
+  /**
+   * Undefined: the path never proved to exist. The result is live: read, do not keep fields.
+   *
+   * @param declared what `declaredFor` said of method and path.
+   */
+  resolve(
+    method: string,
+    path: string,
+    status: number,
+    at: number,
+    staticAsset: boolean,
+    declared?: DeclaredMatch,
+  ): Operation | undefined;
   list(): Operation[];
+}
+
+export interface DeclaredMatch {
+  operation: Operation | undefined;
+  /** Raw text of its last parameter; "" when it has none. */
+  variable: string;
+  /** Declared for another method only. */
+  template: string | undefined;
 }
 
 /** Operation `from` became part of `to`; whoever counts by operation id adds them up. */
@@ -112,6 +133,14 @@ export function createOperationRegistry(
       folded: (from, to) => alias(name, from, to),
     });
     let variable = '';
+    const declaredFor = (method: string, path: string): DeclaredMatch => {
+      const match = api.trie.match(method, path);
+      return {
+        operation: match?.value,
+        variable: match?.variables.at(-1) ?? '',
+        template: match ? undefined : api.trie.matchAnyMethod(path),
+      };
+    };
     const api: Api = {
       learned,
       declared: new Map(),
@@ -121,17 +150,15 @@ export function createOperationRegistry(
         get variable() {
           return variable;
         },
-        resolve(method, path, status, at, staticAsset) {
-          variable = '';
-          const match = api.trie.match(method, path);
-          if (match) {
-            variable = match.variables[match.variables.length - 1] ?? '';
-            countRequest(match.value, at);
-            return match.value;
+        declaredFor,
+        resolve(method, path, status, at, staticAsset, declared = declaredFor(method, path)) {
+          variable = declared.variable;
+          if (declared.operation) {
+            countRequest(declared.operation, at);
+            return declared.operation;
           }
           if (staticAsset) return undeclared(api, name, method, assetTemplate, status, at);
-          const template = api.trie.matchAnyMethod(path);
-          if (template !== undefined) return undeclared(api, name, method, template, status, at);
+          if (declared.template !== undefined) return undeclared(api, name, method, declared.template, status, at);
           const operation = learned.resolve(method, path, status, at);
           variable = learned.variable;
           return operation;
@@ -165,7 +192,7 @@ export function createOperationRegistry(
 
   function byId(lo: number, hi: number): { api: string; operation: Operation } | undefined {
     let at = { lo, hi };
-    for (let hops = 0; hops < 24; hops++) {
+    for (let hops = 0; hops < 24 && aliases.size() > 0; hops++) {
       const next = aliases.get(hashKey(at.lo, at.hi));
       if (!next) break;
       at = next.to;

@@ -35,16 +35,22 @@ interface Node<T> {
 
 const maxSegments = 32;
 
+/** Of the path looked up last: a request asks several tries about one path. */
+const segments: string[] = [];
+let splitOf = '';
+let isPath = false;
+
 export function createTemplateTrie<T>(): TemplateTrie<T> {
   const root = createNode<T>();
   let size = 0;
   // Search state, kept here because a match runs for every request and must not allocate.
-  const segments: string[] = [];
   const captured: string[] = [];
   let best: Leaf<T> | undefined;
   let bestCost = Number.POSITIVE_INFINITY;
   let bestVariables: string[] = [];
   let wanted: string | undefined;
+  /** Segments that are looked at: without an empty last one in a second attempt. */
+  let depthOf = 0;
 
   function offer(leaf: Leaf<T>, cost: number): void {
     if (cost >= bestCost) return;
@@ -56,8 +62,8 @@ export function createTemplateTrie<T>(): TemplateTrie<T> {
 
   function search(node: Node<T>, depth: number, cost: number): void {
     // A "/**" costs more than any number of parameters.
-    if (node.rest && depth <= segments.length) offer(node.rest, cost + 1000 + segments.length - depth);
-    if (depth === segments.length) {
+    if (node.rest && depth <= depthOf) offer(node.rest, cost + 1000 + depthOf - depth);
+    if (depth === depthOf) {
       if (node.leaf) offer(node.leaf, cost);
       return;
     }
@@ -81,14 +87,19 @@ export function createTemplateTrie<T>(): TemplateTrie<T> {
   }
 
   function find(method: string | undefined, path: string): Leaf<T> | undefined {
-    if (isForeign(root, path) || !splitPath(path, segments)) return undefined;
+    if (path !== splitOf) {
+      isPath = splitPath(path, segments);
+      splitOf = path;
+    }
+    if (!isPath || isForeign(root)) return undefined;
+    depthOf = segments.length;
     best = undefined;
     bestCost = Number.POSITIVE_INFINITY;
     captured.length = 0;
     wanted = method;
     search(root, 0, 0);
-    if (best === undefined && segments.length > 1 && segments[segments.length - 1] === '') {
-      segments.pop();
+    if (best === undefined && depthOf > 1 && segments[depthOf - 1] === '') {
+      depthOf--;
       search(root, 0, 0);
     }
     return best;
@@ -127,11 +138,10 @@ export function createTemplateTrie<T>(): TemplateTrie<T> {
   };
 }
 
-/** No template begins like this path: decided on the first segment, because most paths match none. */
-function isForeign<T>(root: Node<T>, path: string): boolean {
-  if (root.parameter || root.rest || root.patterns.length > 0 || path.length <= 1) return false;
-  const end = path.indexOf('/', 1);
-  return !root.literals.has(end < 0 ? path.slice(1) : path.slice(1, end));
+/** No template begins like the path: decided on the first segment, because most paths match none. */
+function isForeign<T>(root: Node<T>): boolean {
+  if (root.parameter || root.rest || root.patterns.length > 0 || segments.length === 0) return false;
+  return !root.literals.has(segments[0] as string);
 }
 
 function createNode<T>(): Node<T> {

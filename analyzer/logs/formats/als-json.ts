@@ -1,6 +1,7 @@
 /** Envoy's `StreamAccessLogsMessage` as proto3 JSON, v2 and v3 names alike. `startTime` is the arrival. */
 import type { AccessRecord } from '../../ingest/access-record.ts';
 import { certificateName } from '../../ingest/als-parts.ts';
+import type { HeaderFields } from '../../ingest/header-fields.ts';
 import { shapeHeaderSet } from '../../observation.ts';
 import { addressIn } from '../client-address.ts';
 import { completedAtMs, knownDuration, type ReadOutcome, type RecordSink } from '../log-format.ts';
@@ -111,7 +112,7 @@ function socketAddress(address: Json | undefined): string {
   return socket ? addressIn(text(socket, 'address', 'address')) : '';
 }
 
-function copyHeaders(into: Map<string, string>, headers: Json | undefined): void {
+function copyHeaders(into: HeaderFields, headers: Json | undefined): void {
   for (const [name, value] of Object.entries(headers ?? {}).slice(0, 256)) {
     if (typeof value === 'string') into.set(name.toLowerCase(), value);
   }

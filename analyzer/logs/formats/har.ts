@@ -3,6 +3,7 @@
  * what one browser saw: there is no client address. Entries without a response count as unanswered (status 0), entries
  * without a time cannot be placed and are rejected.
  */
+import type { HeaderFields } from '../../ingest/header-fields.ts';
 import { flowMetadataSide } from '../flow-fields.ts';
 import { completedAtMs, knownDuration, type ReadOutcome, type RecordSink, type UnitReader } from '../log-format.ts';
 import { parseTime } from '../log-time.ts';
@@ -85,7 +86,7 @@ function bodyOf(content: Json): () => unknown {
   };
 }
 
-function copyHeaders(into: Map<string, string>, headers: unknown): void {
+function copyHeaders(into: HeaderFields, headers: unknown): void {
   if (!Array.isArray(headers)) return;
   for (const header of headers.slice(0, 256)) {
     if (!isObject(header) || typeof header.name !== 'string' || typeof header.value !== 'string') continue;
