@@ -26,6 +26,14 @@ interface AuditEvent {
   responseStatus?: { code: number };
 }
 
+interface LeaseSpec {
+  holderIdentity: string;
+  leaseDurationSeconds: number;
+  acquireTime: string;
+  renewTime: string;
+  leaseTransitions: number;
+}
+
 describe.skipIf(missing !== '')(missing || 'two operators on a real API server', () => {
   let kubernetes: Kubernetes;
   let nats: NatsServer;
@@ -48,7 +56,7 @@ describe.skipIf(missing !== '')(missing || 'two operators on a real API server',
       replicas.set(identity, replica);
       envoys.push(await startEnvoy({ bootstrap: await bootstrapFor(replica.port, `envoy-of-${identity}`) }));
     }
-  }, 120_000);
+  });
 
   afterAll(async () => {
     for (const envoy of envoys) await envoy.stop();
@@ -77,6 +85,9 @@ describe.skipIf(missing !== '')(missing || 'two operators on a real API server',
   };
   const readApi = (): ProtectedAPI =>
     JSON.parse(kubectl(kubernetes.kubeconfig, 'get', 'papi', 'shop', '-o', 'json')) as ProtectedAPI;
+  const readLease = (): LeaseSpec =>
+    (JSON.parse(kubectl(kubernetes.kubeconfig, 'get', 'lease', 'picket-operator', '-o', 'json')) as { spec: LeaseSpec })
+      .spec;
   const audit = (): AuditEvent[] =>
     readFileSync(join(kubernetes.folder, 'audit.log'), 'utf8')
       .trimEnd()
@@ -96,20 +107,21 @@ describe.skipIf(missing !== '')(missing || 'two operators on a real API server',
     expect([...writers]).toEqual([leader]);
   });
 
-  test('the leader is killed: the other leads within 15 s, and at no time did both write', async () => {
+  // When it may begin is shown with clocks that are moved by hand: see lease.test.ts.
+  test('the leader is killed: the other leads once the lease has run out, and at no time did both write', async () => {
     const [first = ''] = await leaders();
     const other = first === 'operator-a' ? 'operator-b' : 'operator-a';
     const killed = replicas.get(first);
     killed?.process.signal('SIGKILL');
     await killed?.process.ended;
-    const killedAt = performance.now();
     replicas.delete(first);
-    await waitFor('the other leads', async () => ((await leaders())[0] === other ? true : undefined), {
-      timeoutMs: 15_000,
-      everyMs: 100,
-    });
-    const tookMs = performance.now() - killedAt;
-    expect(tookMs).toBeLessThan(15_000);
+    const left = readLease();
+    expect(left).toMatchObject({ holderIdentity: first, leaseDurationSeconds: 10 });
+    await waitFor('the other leads', async () => ((await leaders())[0] === other ? true : undefined));
+    const taken = readLease();
+    expect(taken).toMatchObject({ holderIdentity: other, leaseTransitions: left.leaseTransitions + 1 });
+    const silentMs = Date.parse(taken.acquireTime) - Date.parse(left.renewTime);
+    expect(silentMs).toBeGreaterThanOrEqual(left.leaseDurationSeconds * 1_000);
     stage.write('policy.yaml', policy('Observe'));
     kubectl(kubernetes.kubeconfig, 'apply', '-f', join(stage.manifests, 'policy.yaml'));
     await waitFor('the new leader writes', () => {
@@ -127,7 +139,7 @@ describe.skipIf(missing !== '')(missing || 'two operators on a real API server',
         const found = readApi().status?.conditions?.find(({ type }) => type === 'Programmed');
         return found?.message.startsWith('1 of 1') ? true : undefined;
       },
-      { timeoutMs: 90_000, everyMs: 1_000 },
+      { everyMs: 1_000 },
     );
   });
 
@@ -143,9 +155,7 @@ describe.skipIf(missing !== '')(missing || 'two operators on a real API server',
     const leaving = replicas.get(first) as Component;
     replicas.delete(first);
     expect(await leaving.stop()).toBe(0);
-    await waitFor('the next leads', async () => ((await leaders())[0] === 'operator-c' ? true : undefined), {
-      timeoutMs: 60_000,
-    });
+    await waitFor('the next leads', async () => ((await leaders())[0] === 'operator-c' ? true : undefined));
   });
 
   function isStatusWrite({ verb, objectRef, responseStatus }: AuditEvent): boolean {
