@@ -10,16 +10,28 @@ import { type KubernetesStore, openKubernetesStore } from '@picket/runtime/objec
 import type { ApplyObject, StoredObject } from '@picket/runtime/objects/object-store.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { type ApiFaults, startApiFaults } from '../support/api-faults.ts';
-import { adminApi, createNamespace, kubernetesMissing } from '../support/kubernetes.ts';
+import {
+  adminApi,
+  applyDefinitions,
+  createNamespace,
+  type Definition,
+  kubernetesMissing,
+} from '../support/kubernetes.ts';
+import { waitFor } from '../support/processes.ts';
 
 const missing = inject('missing');
 const namespace = 'object-store';
 const collection = `/apis/picket.dev/v1alpha1/namespaces/${namespace}/riskverdicts`;
 
-function openStore(kubeconfig: string, namespaces: string[] = []): KubernetesStore {
+function openStore(kubeconfig: string, namespaces: string[] = [], completeEveryMs = 300_000): KubernetesStore {
   return openKubernetesStore({
+    completeEveryMs,
     api: adminApi(kubeconfig),
-    resources: { ...kindResources, Gadget: { apiVersion: 'example.com/v1', plural: 'gadgets' } },
+    resources: {
+      ...kindResources,
+      Gadget: { apiVersion: 'example.com/v1', plural: 'gadgets' },
+      Widget: { apiVersion: 'example.com/v1', plural: 'widgets' },
+    },
     namespaces,
     clock: systemClock,
     log: silentLogger,
@@ -38,6 +50,22 @@ function verdict(name: string, review?: { disposition: string }): ApplyObject {
       principal: { kind: 'User', pseudonym: '7f3a9c12d04be865' },
       ...(review ? { review } : {}),
     },
+  };
+}
+
+function widgets(status: Record<string, object>): Definition & { apiVersion: string } {
+  const properties = { spec: { type: 'object' }, status: { type: 'object', properties: status } };
+  const version = {
+    ...{ name: 'v1', served: true, storage: true, subresources: { status: {} } },
+    schema: { openAPIV3Schema: { type: 'object', properties } },
+  };
+  const names = { kind: 'Widget', plural: 'widgets', singular: 'widget', listKind: 'WidgetList' };
+  const spec = { group: 'example.com', scope: 'Namespaced', names, versions: [version] };
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'widgets.example.com' },
+    spec,
   };
 }
 
@@ -151,6 +179,37 @@ describe.skipIf(missing !== '')(missing || 'the store on a real API server', () 
         code: 'PermissionDenied',
         reason: 'Injected403',
       });
+    });
+
+    it('what an older definition lacks of a status is written when it has been upgraded', async () => {
+      await applyDefinitions(admin, [widgets({ phase: { type: 'string' } })]);
+      const own = openStore(faults.kubeconfig, [], 300);
+      const key = (name: string) => ({ kind: 'Widget', namespace, name });
+      const statusOf = async (name: string) => (await own.get<StoredObject<unknown, unknown>>(key(name)))?.status;
+      try {
+        for (const name of ['resting', 'changed', 'gone']) {
+          await own.apply(
+            { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name, namespace }, spec: {} },
+            'test',
+          );
+          await own.applyStatus(key(name), { phase: 'Cold', size: 1 }, 'test');
+        }
+        await own.applyStatus(key('changed'), { phase: 'Warm', size: 2 }, 'test');
+        await own.delete(key('gone'));
+        expect(await statusOf('resting')).toEqual({ phase: 'Cold' });
+        expect(await statusOf('changed')).toEqual({ phase: 'Warm' });
+        await applyDefinitions(admin, [widgets({ phase: { type: 'string' }, size: { type: 'integer' } })]);
+        await waitFor('the rest of the status', async () => ((await statusOf('resting')) as { size?: number }).size);
+        await waitFor('that of the other', async () => ((await statusOf('changed')) as { size?: number }).size);
+        expect(await statusOf('resting')).toEqual({ phase: 'Cold', size: 1 });
+        expect(await statusOf('changed')).toEqual({ phase: 'Warm', size: 2 });
+        // Nothing is left to write.
+        const writes = faults.requests.length;
+        await own.applyStatus(key('resting'), { phase: 'Hot', size: 3 }, 'test');
+        expect(faults.requests.length).toBe(writes + 1);
+      } finally {
+        await own.close();
+      }
     });
 
     it('a kind that is not installed is as good as empty', async () => {

@@ -10,7 +10,7 @@ import { createObjectTable } from '../object-table.ts';
 import type { ApiServer } from './api-server.ts';
 import { createEventWriter } from './event-writer.ts';
 import { type Listed, runReflector } from './reflector.ts';
-import { createUnknownFields } from './unknown-fields.ts';
+import { createStatusWriter } from './status-writer.ts';
 
 /** Where objects of a kind are served. */
 export interface KindResource {
@@ -32,6 +32,8 @@ export interface KubernetesStoreOptions {
   random(): number;
   /** Whether this replica may write status now; left out, always. */
   mayWrite?(): boolean;
+  /** What an older definition lacks is tried again this often; every 5 minutes unless told. */
+  completeEveryMs?: number;
   /** Who reports events: "picket-operator" and the name of its pod. */
   reporter: { component: string; instance: string };
 }
@@ -58,9 +60,20 @@ export function openKubernetesStore(options: KubernetesStoreOptions): Kubernetes
   const running = new Set<Promise<void>>();
   /** By path: why changes do not arrive. */
   const broken = new Map<string, { kind: string; error: PicketError }>();
-  const unknownFields = createUnknownFields();
   const table = createObjectTable((error) => log.error('watcher failed', { error }));
   const events = createEventWriter({ ...options, find: (key) => get(key) });
+
+  const statuses = createStatusWriter({
+    ...{ log, mayWrite: options.mayWrite ?? (() => true), completeEveryMs: options.completeEveryMs ?? 300_000 },
+    async patch(key, status, fieldManager) {
+      const { apiVersion } = resourceOf(key.kind);
+      const body = { apiVersion, kind: key.kind, metadata: { name: key.name, namespace: key.namespace }, status };
+      await api.request('PATCH', `${pathOf(key)}/status`, {
+        ...{ query: { fieldManager, force: true, fieldValidation: 'Strict' }, body, contentType: applyPatch },
+        ...(options.mayWrite ? { permitted: options.mayWrite } : {}),
+      });
+    },
+  });
 
   function follow(kind: string): Followed {
     const present = followed.get(kind);
@@ -174,27 +187,7 @@ export function openKubernetesStore(options: KubernetesStoreOptions): Kubernetes
         await api.request<object>('PATCH', pathOf(key), { query, body: object, contentType: applyPatch }),
       ) as O;
     },
-    async applyStatus(key, status, fieldManager) {
-      const { apiVersion } = resourceOf(key.kind);
-      const object = { apiVersion, kind: key.kind, metadata: { name: key.name, namespace: key.namespace } };
-      const query = { fieldManager, force: true, fieldValidation: 'Strict' };
-      for (;;) {
-        const body = { ...object, status: unknownFields.known(key.kind, status) };
-        try {
-          await api.request('PATCH', `${pathOf(key)}/status`, {
-            ...{ query, body, contentType: applyPatch },
-            ...(options.mayWrite ? { permitted: options.mayWrite } : {}),
-          });
-          return;
-        } catch (error) {
-          if (!unknownFields.learn(key.kind, error)) throw error;
-          log.warn('the installed definition is older than this program: upgrade picket-crds', {
-            kind: key.kind,
-            error,
-          });
-        }
-      }
-    },
+    applyStatus: (...status) => statuses.apply(...status),
     async delete(key) {
       await api.request('DELETE', pathOf(key), { query: { propagationPolicy: 'Background' } });
     },
@@ -207,6 +200,7 @@ export function openKubernetesStore(options: KubernetesStoreOptions): Kubernetes
     unsynced: () => [...followed].filter(([, { isListed }]) => !isListed).map(([kind]) => kind),
     async close() {
       closing.abort();
+      await statuses.close();
       await Promise.all(running);
       api.close();
     },

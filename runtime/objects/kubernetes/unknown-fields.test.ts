@@ -20,4 +20,7 @@ test('fields that a definition lacks are left out, and only those', () => {
   expect(fields.known('Other', status)).toEqual(status);
   expect(fields.learn('Kind', refusal('etcd is gone'))).toBe(false);
   expect(fields.learn('Kind', new Error('.status.phase: field not declared in schema'))).toBe(false);
+  fields.forget('Kind');
+  expect(fields.known('Kind', status)).toEqual(status);
+  expect(fields.learn('Kind', told)).toBe(true);
 });

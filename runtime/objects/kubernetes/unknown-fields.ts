@@ -7,6 +7,8 @@ export interface UnknownFields {
   known(kind: string, status: object): object;
   /** Whether the error told of a field that was not known to be lacking. */
   learn(kind: string, error: unknown): boolean;
+  /** The definition may have been upgraded. */
+  forget(kind: string): void;
 }
 
 export function createUnknownFields(): UnknownFields {
@@ -30,6 +32,7 @@ export function createUnknownFields(): UnknownFields {
       byKind.set(kind, paths);
       return paths.size > before;
     },
+    forget: (kind) => void byKind.delete(kind),
   };
 }
 
