@@ -178,6 +178,51 @@ describe('bounds', () => {
     expect([...present.values()].filter(({ kind }) => kind === 'RiskVerdict')).toEqual([]);
   });
 
+  it('a cluster has at most 2,000 objects, and whoever outranks the least takes its place', async () => {
+    const { put, present, publisher, pass } = openStore();
+    const apis = 50;
+    for (let n = 0; n < apis; n++) put('ProtectedAPI', `api-${n}`);
+    const say = (n: number, score: number, acts = false): void =>
+      publisher.verdict(
+        sampleVerdict({
+          ...{ api: `shop/api-${n % apis}`, name: numbered(n), score, expiresAt: startAt + 40_000_000 },
+          ...(acts ? { decision } : {}),
+        }),
+      );
+    const shown = () => [...present.values()].filter(({ kind }) => kind === 'RiskVerdict');
+    const shows = (n: number): boolean => present.has(`RiskVerdict/shop/${numbered(n)}`);
+    // Of an earlier run: none of the APIs has fifty.
+    for (let n = 0; n < 1_980; n++) {
+      put('RiskVerdict', numbered(n));
+      const object = present.get(`RiskVerdict/shop/${numbered(n)}`);
+      const expiresAt = new Date(startAt + 40_000_000).toISOString();
+      const acts = n % 10 === 0 ? { decision: {} } : {};
+      if (object) {
+        object.spec = { apiRef: { name: `api-${n % apis}` } };
+        object.status = { score: 61 + (n % 30), expiresAt, ...acts };
+      }
+    }
+    for (let n = 1_980; n < 2_040; n++) say(n, 60);
+    let most = 0;
+    for (let second = 0; second < 20; second++) {
+      await pass(1_000);
+      most = Math.max(most, shown().length);
+    }
+    expect(most).toBe(2_000);
+    expect(shown()).toHaveLength(2_000);
+    const idle = shown().filter(({ status }) => !status?.['decision']);
+    const least = Math.min(...idle.map(({ status }) => Number(status?.['score'])));
+    say(3_000, least + 4);
+    say(3_001, least + 5);
+    await pass(10_000);
+    expect([shows(3_000), shows(3_001)]).toEqual([false, true]);
+    say(3_002, 60, true);
+    await pass(10_000);
+    expect(shows(3_002)).toBe(true);
+    expect(shown().filter(({ status }) => status?.['decision'])).toHaveLength(199);
+    expect(shown()).toHaveLength(2_000);
+  });
+
   it('figures are written once a minute and when one moved by a tenth; a condition at once', async () => {
     const { put, writes, publisher, pass } = openStore();
     put('ProtectedAPI', 'shop');
