@@ -71,13 +71,13 @@ describe.skipIf(missing)(`least privilege${missing ? ` (${missing})` : ''}`, () 
       ['picket', chart],
     ] as const) {
       const { code, err } = await runHelm(
-        ['install', release, path, '--namespace', namespace, ...(path === crdChart ? ['--wait'] : [])],
+        ['install', release, path, '--namespace', namespace, ...(path === crdChart ? ['--wait'] : providers)],
         kubernetes.kubeconfig,
       );
       if (code !== 0) throw new Error(err);
     }
-    for (const kind of ['Gateway', 'HTTPRoute', 'GRPCRoute'])
-      await api.request('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', { body: gatewayKind(kind) });
+    for (const body of foreignKinds)
+      await api.request('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', { body });
     admin('wait', '--for=condition=Established', 'crd', '--all');
     admin('apply', '-f', stage.manifests);
     const common = { folder: join(stage.folder, 'processes'), natsUrl: nats.url, fleet };
@@ -88,7 +88,11 @@ describe.skipIf(missing)(`least privilege${missing ? ` (${missing})` : ''}`, () 
       kubeconfig: await kubeconfigOf('picket-operator'),
       identity: 'operator-0',
       ports: { health: xdsHealth, listen: xds },
-      args: lease,
+      args: [
+        ...lease,
+        ...['--providers', 'EnvoyGateway,Istio', '--envoy-xds', `127.0.0.1:${xds}`, '--envoy-als', `127.0.0.1:${als}`],
+        ...['--envoy-tls-secret', 'picket-envoy-tls'],
+      ],
     });
     await operator.ready();
     analyzer = await startAnalyzerProcess({
@@ -155,6 +159,40 @@ describe.skipIf(missing)(`least privilege${missing ? ` (${missing})` : ''}`, () 
     expect(status?.conditions?.some(({ type }) => type === 'Accepted')).toBe(true);
   });
 
+  it('is enough to wire the Envoys of others, and to take the wiring away', async () => {
+    const sensor = (spec: string) => (of: string) =>
+      `apiVersion: picket.dev/v1alpha1
+kind: TrafficSensor
+metadata: { name: ${fleet}, namespace: ${of} }
+spec: { envoy: { ${spec} } }
+`;
+    const write = (of: string, text: string): void => {
+      stage.write(`${of}.yaml`, text);
+      admin('apply', '-f', join(stage.manifests, `${of}.yaml`));
+    };
+    const wirings = {
+      gateways: {
+        kinds: ['envoyproxies', 'envoypatchpolicies'],
+        of: sensor('provider: EnvoyGateway, gateways: [web]'),
+      },
+      mesh: { kinds: ['envoyfilters'], of: sensor('provider: Istio, selector: { matchLabels: { app: web } }') },
+    };
+    for (const [name, { kinds, of }] of Object.entries(wirings)) {
+      admin('create', 'namespace', name);
+      const listeners = 'listeners: [ { name: http, port: 80, protocol: HTTP } ]';
+      if (name === 'gateways')
+        write(
+          name,
+          `apiVersion: ${gatewayApi}/v1\nkind: Gateway\nmetadata: { name: web, namespace: ${name} }\nspec: { ${listeners} }\n`,
+        );
+      write(name, of(name));
+      const present = (kind: string): boolean => admin('get', kind, '-n', name, '-o', 'name') !== '';
+      for (const kind of kinds) await waitFor(`${kind} in ${name}`, () => present(kind) || undefined);
+      write(name, sensor('provider: XDS')(name));
+      for (const kind of kinds) await waitFor(`no ${kind} in ${name}`, () => (present(kind) ? undefined : true));
+    }
+  });
+
   it('tells how both and their neighbours are, as kubectl risk doctor asks', async () => {
     const ask = async ({ healthUrl }: Component) => (await fetch(`${healthUrl}/status`)).json();
     expect(await ask(operator)).toEqual({
@@ -183,6 +221,12 @@ describe.skipIf(missing)(`least privilege${missing ? ` (${missing})` : ''}`, () 
       const { checks } = (await ask(operator)) as { checks: { result: string }[] };
       return checks[0]?.result === 'ok' ? true : undefined;
     });
+  });
+
+  it('is enough to clear up behind an API that is gone', async () => {
+    expect((await watched.verdicts()).length).toBeGreaterThan(0);
+    admin('delete', 'papi', 'shop');
+    await waitFor('no verdict', async () => ((await watched.verdicts()).length === 0 ? true : undefined));
   });
 
   it('is refused nothing, and grants nothing that is not used', async () => {
@@ -232,24 +276,31 @@ function usedRight({ verb, objectRef, responseStatus }: AuditEvent): string[] {
   return [`${verb} ${what}`, ...(verb === 'patch' && responseStatus?.code === 201 ? [`create ${what}`] : [])];
 }
 
-/** Rights that this story does not come to. */
+/** Rights that this story does not come to: each is for an event. */
 const elsewhere: Record<Account, readonly string[]> = {
   'picket-operator': [
-    // An event about a decision that an Envoy refuses.
+    // About a decision that an Envoy refuses.
     'get picket.dev riskverdicts',
   ],
   'picket-analyzer': [
-    // Verdicts go some time after they have run out.
-    'delete picket.dev riskverdicts',
-    // An event about a policy that safety limits.
+    // About a policy that safety limits.
     ...['create', 'patch'].map((verb) => `${verb}  events`),
   ],
 };
 
-/** Gateway API as far as watches need it. */
-function gatewayKind(kind: string): object {
-  const plural = `${kind.toLowerCase()}s`;
-  const group = 'gateway.networking.k8s.io';
+const providers = ['envoyGateway', 'istio'].flatMap((name) => ['--set', `providers.${name}.enabled=true`]);
+
+const gatewayApi = 'gateway.networking.k8s.io';
+
+/** Kinds of others as far as rights need them. */
+const foreignKinds = [
+  ...['Gateway', 'HTTPRoute', 'GRPCRoute'].map((kind) => definition(gatewayApi, 'v1', kind)),
+  definition('gateway.envoyproxy.io', 'v1alpha1', 'EnvoyProxy', 'envoyproxies'),
+  definition('gateway.envoyproxy.io', 'v1alpha1', 'EnvoyPatchPolicy', 'envoypatchpolicies'),
+  definition('networking.istio.io', 'v1alpha3', 'EnvoyFilter'),
+];
+
+function definition(group: string, version: string, kind: string, plural = `${kind.toLowerCase()}s`): object {
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -263,7 +314,7 @@ function gatewayKind(kind: string): object {
       names: { kind, plural, singular: kind.toLowerCase() },
       versions: [
         {
-          name: 'v1',
+          name: version,
           served: true,
           storage: true,
           schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
