@@ -1,8 +1,7 @@
 /** The credentials of a pod, which Kubernetes replaces while it runs. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { KubeConfig } from '@kubernetes/client-node';
 import { type ApiServer, connectApiServer } from '@picket/runtime/objects/kubernetes/api-server.ts';
 import { loadKubeConfig } from '@picket/runtime/objects/kubernetes/kube-config.ts';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
@@ -14,11 +13,10 @@ const namespace = 'service-account';
 const credentialId = 'authentication.kubernetes.io/credential-id';
 
 describe.skipIf(missing !== '')(missing || 'a ServiceAccount', () => {
-  let root: string;
+  let folder: string;
   let admin: ApiServer;
   beforeAll(async () => {
-    root = mkdtempSync(join(tmpdir(), 'picket-account-'));
-    mkdirSync(join(root, 'var/run/secrets/kubernetes.io/serviceaccount'), { recursive: true });
+    folder = mkdtempSync(join(tmpdir(), 'picket-account-'));
     admin = adminApi(inject('kubeconfig'));
     await createNamespace(admin, namespace);
     await admin.request('POST', `/api/v1/namespaces/${namespace}/serviceaccounts`, {
@@ -27,13 +25,9 @@ describe.skipIf(missing !== '')(missing || 'a ServiceAccount', () => {
   });
   afterAll(() => {
     vi.useRealTimers();
-    vi.unstubAllEnvs();
     admin?.close();
-    rmSync(root, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   });
-
-  const mount = (file: string, content: string | Buffer): void =>
-    writeFileSync(join(root, 'var/run/secrets/kubernetes.io/serviceaccount', file), content);
 
   /** A token that ends with a Secret, as that of a pod ends with the pod. */
   async function mountToken(secret: string): Promise<void> {
@@ -48,22 +42,33 @@ describe.skipIf(missing !== '')(missing || 'a ServiceAccount', () => {
       `/api/v1/namespaces/${namespace}/serviceaccounts/picket/token`,
       { body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { boundObjectRef } } },
     );
-    mount('token', status.token);
+    writeFileSync(join(folder, 'token'), status.token);
   }
 
   test('whose token is replaced goes on with the new one when the old one is worth nothing any more', async () => {
     // A token that was read is kept for a minute: time stands still until the test lets it go on.
     vi.useFakeTimers({ toFake: ['Date'] });
     const cluster = loadKubeConfig({ kubeconfig: inject('kubeconfig') }).getCurrentCluster();
-    const server = new URL(cluster?.server ?? '');
-    vi.stubEnv('KUBERNETES_SERVICE_HOST', server.hostname);
-    vi.stubEnv('KUBERNETES_SERVICE_PORT', server.port);
-    mount('ca.crt', Buffer.from(cluster?.caData ?? '', 'base64'));
-    mount('namespace', namespace);
+    // What client-node makes of a pod's mounted files, which lie in the root of the file system.
+    const user = { 'auth-provider': { name: 'tokenFile', config: { tokenFile: join(folder, 'token') } } };
+    const kubeconfig = join(folder, 'kubeconfig');
+    writeFileSync(
+      kubeconfig,
+      JSON.stringify({
+        clusters: [
+          { name: 'pod', cluster: { server: cluster?.server, 'certificate-authority-data': cluster?.caData } },
+        ],
+        users: [{ name: 'pod', user }],
+        contexts: [{ name: 'pod', context: { cluster: 'pod', user: 'pod' } }],
+        'current-context': 'pod',
+      }),
+    );
     await mountToken('first');
-    const config = new KubeConfig();
-    config.loadFromCluster(root);
-    const api = connectApiServer({ config, userAgent: 'picket-test', random: () => 0.5 });
+    const api = connectApiServer({
+      config: loadKubeConfig({ kubeconfig }),
+      userAgent: 'picket-test',
+      random: () => 0.5,
+    });
     /** Which token it came with. */
     const credential = async (): Promise<string | undefined> => {
       const { status } = await api.request<{ status: { userInfo: { extra: Record<string, string[]> } } }>(
