@@ -41,8 +41,6 @@ export async function runAnalyzer(
   const tls = tlsOf(settings, settings.alsListen, 'als-listen');
   const api = connectApiServer({ config: loadKubeConfig(settings), userAgent: 'picket-analyzer/0.1.0', random });
   await using closing = new AsyncDisposableStack();
-  const data = await openDataFolder(settings.data, clock, log);
-  closing.defer(() => data.close());
   const objects = openKubernetesStore({
     api,
     resources: kindResources,
@@ -56,7 +54,7 @@ export async function runAnalyzer(
   const ledger = createLedger();
   const metrics = createMetrics({ node: true });
   reportLedger(metrics, ledger);
-  const late: { bus?: Bus; service?: AnalyzerService } = {};
+  const late: { folderHeldBy?: string; bus?: Bus; service?: AnalyzerService } = {};
   let serving = false;
   const reported = reportAnalyzer(metrics, clock, () => late.service?.view());
   const health = await startHealth({
@@ -64,6 +62,7 @@ export async function runAnalyzer(
     unhealthy: () => late.service?.analyzer.stuck(),
     unready() {
       if (signal.aborted) return 'stopping';
+      if (late.folderHeldBy) return `waiting for the data folder, which is in use by ${late.folderHeldBy}`;
       if (!late.service) return 'restoring what was known';
       if (serving) return undefined;
       const { entries } = late.service.view().history;
@@ -87,6 +86,16 @@ export async function runAnalyzer(
     },
   });
   closing.defer(() => health.close());
+  // A pod that is replaced by force goes on for a moment beside its successor.
+  const data = await openDataFolder(settings.data, clock, log, {
+    signal,
+    onHeld(holder) {
+      log.warn('waiting for the data folder', { path: settings.data, heldBy: holder });
+      late.folderHeldBy = holder;
+    },
+  });
+  delete late.folderHeldBy;
+  closing.defer(() => data.close());
   const bus = await openNats(
     { url: settings.natsUrl.href, user: settings.natsUser, password: settings.natsPassword, name: 'picket-analyzer' },
     log,
@@ -107,7 +116,7 @@ export async function runAnalyzer(
     fleet: settings.fleet,
     alsListen: formatListenAddress(settings.alsListen),
     tls,
-    envoys: settings.envoyAdmin.map((url) => ({ admin: url.href.replace(/\/$/, '') })),
+    envoys: settings.envoyAdmin.map((url) => url.href.replace(/\/$/, '')),
     trustOriginalPath: false,
   });
   late.service = service;

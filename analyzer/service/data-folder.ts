@@ -6,7 +6,7 @@ import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
 import type { Logger } from '@picket/runtime/log.ts';
 import { makeFolder } from '@picket/runtime/make-folder.ts';
 import { type KeyRing, KeyRingError, loadOrCreateKeyRing } from '../identify/key-ring.ts';
-import { lockDataFolder } from './data-lock.ts';
+import { type LockWait, lockDataFolder } from './data-lock.ts';
 import { createKeyGuard } from './key-guard.ts';
 
 const keyCheckMs = 1_000;
@@ -23,15 +23,16 @@ export interface DataFolder {
 /**
  * Makes the folder if absent and takes it.
  *
+ * @param wait for a Picket that holds it to end; without it that is an error
  * @throws PicketError that names `--data`
  */
-export async function openDataFolder(path: string, clock: Clock, log: Logger): Promise<DataFolder> {
+export async function openDataFolder(path: string, clock: Clock, log: Logger, wait?: LockWait): Promise<DataFolder> {
   await makeFolder(path, 0o700).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST' || error.code === 'ENOTDIR')
       throw new PicketError('InvalidConfig', `--data: ${path} is not a folder`, { cause: error });
     throw toPicketError(error, `--data ${path}`);
   });
-  const unlock = await lockDataFolder(path, process.pid);
+  const unlock = await lockDataFolder(path, wait);
   try {
     const file = join(path, 'keys.json');
     const keys = loadOrCreateKeyRing(file, (count) => randomBytes(count), clock.now());
@@ -43,11 +44,11 @@ export async function openDataFolder(path: string, clock: Clock, log: Logger): P
       onKeys: (listener) => guard.onChange(listener),
       async close() {
         clearInterval(guarding);
-        await unlock();
+        unlock();
       },
     };
   } catch (error) {
-    await unlock();
+    unlock();
     if (error instanceof KeyRingError) throw new PicketError('InvalidConfig', error.message, { cause: error });
     throw error;
   }

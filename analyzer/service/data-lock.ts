@@ -1,79 +1,89 @@
-/** One Picket per data folder: checkpoints and the embedded store have a single writer. */
-import { link, readFile, rm, writeFile } from 'node:fs/promises';
+/**
+ * One Picket per data folder: checkpoints and the embedded store have a single writer.
+ *
+ * The lock is the kernel's, on a file of SQLite, which is what Node has for that: it ends with its process however that
+ * ends, and it holds across containers of a machine and, where the volume's file system has locks, across machines. A
+ * process id in a file would say nothing there: in a container every Picket is process 1.
+ */
+import { chmod } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { PicketError, toPicketError } from '@picket/runtime/errors.ts';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ErrorCode, PicketError, toPicketError } from '@picket/runtime/errors.ts';
 
-interface Holder {
-  pid: number;
-  /** When the process began, in ticks since boot; '' where the system does not tell. A reused pid has another. */
-  began: string;
+/** What to do about a folder that another Picket holds. */
+export interface LockWait {
+  /** Told once, who holds it. */
+  onHeld(holder: string): void;
+  signal: AbortSignal;
 }
+
+const retryMs = 200;
+/** Of SQLite's result codes. */
+const busy = 5;
+const classified: Record<number, ErrorCode> = { 8: 'PermissionDenied', 13: 'Capacity', 14: 'PermissionDenied' };
 
 /**
- * Takes the folder; the returned function gives it back. The lock of a process that is gone is taken over.
+ * Takes the folder; the returned function gives it back.
  *
- * @param pid of this process
- * @throws PicketError Conflict that names the process that holds it
+ * @param wait until the holder is gone; without it a folder that is held is an error
+ * @throws PicketError Conflict that names the process that holds it; PermissionDenied, Capacity
  */
-export async function lockDataFolder(folder: string, pid: number): Promise<() => Promise<void>> {
-  const path = join(folder, 'picket.lock');
-  const draft = `${path}.${pid}`;
-  const mine: Holder = { pid, began: await beganOf(pid) };
+export async function lockDataFolder(folder: string, wait?: LockWait): Promise<() => void> {
   try {
-    await writeFile(draft, JSON.stringify(mine), { mode: 0o600 });
-    for (let attempt = 0; attempt < 2; attempt++) {
-      try {
-        // Unlike a rename, a link fails where something is, and unlike an open it never shows an empty file.
-        await link(draft, path);
-        return () => rm(path, { force: true });
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-        const holder = await holderOf(path);
-        if (holder && holder.pid !== pid && (await isAlive(holder)))
+    const file = join(folder, 'lock.db');
+    const database = new DatabaseSync(file, { timeout: 0 });
+    try {
+      await chmod(file, 0o600);
+      let told = false;
+      while (!take(database)) {
+        const holder = holderIn(database);
+        if (!wait || wait.signal.aborted)
           throw new PicketError(
             'Conflict',
-            `--data: ${folder} is in use by the Picket with process id ${holder.pid}; stop it or name another folder`,
-            { reason: 'DataFolderLocked' },
+            `--data: ${folder} is in use by ${holder}; stop it or name another folder`,
+            {
+              reason: 'DataFolderLocked',
+            },
           );
-        await rm(path, { force: true });
+        if (!told) wait.onHeld(holder);
+        told = true;
+        await sleep(retryMs, undefined, { signal: wait.signal }).catch(() => undefined);
       }
+      return () => database.close();
+    } catch (error) {
+      database.close();
+      throw error;
     }
-    throw new PicketError('Conflict', `--data: ${folder} was taken by another Picket just now`, {
-      reason: 'DataFolderLocked',
-    });
   } catch (error) {
+    const { errcode = 0, message } = error as { errcode?: number; message: string };
+    const code = classified[errcode & 0xff];
+    if (code) throw new PicketError(code, `--data ${folder}: ${message}`, { cause: error });
     throw toPicketError(error, `--data ${folder}`);
-  } finally {
-    await rm(draft, { force: true });
   }
 }
 
-async function holderOf(path: string): Promise<Holder | undefined> {
+/** Whoever has the open transaction at the end has the folder; others may still read who that is. */
+function take(database: DatabaseSync): boolean {
   try {
-    const { pid, began } = JSON.parse(await readFile(path, 'utf8')) as Partial<Holder>;
-    return typeof pid === 'number' && typeof began === 'string' ? { pid, began } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function isAlive(holder: Holder): Promise<boolean> {
-  try {
-    process.kill(holder.pid, 0);
+    database.exec('BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS holder (pid INTEGER, host TEXT); DELETE FROM holder');
+    database.prepare('INSERT INTO holder VALUES (?, ?)').run(process.pid, hostname());
+    database.exec('COMMIT; BEGIN IMMEDIATE');
+    return true;
   } catch (error) {
-    // Another user's process is alive, too.
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    if ((error as { errcode?: number }).errcode !== busy) throw error;
+    if (database.isTransaction) database.exec('ROLLBACK');
+    return false;
   }
-  const began = await beganOf(holder.pid);
-  return began === '' || holder.began === '' || began === holder.began;
 }
 
-async function beganOf(pid: number): Promise<string> {
+function holderIn(database: DatabaseSync): string {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // The name in parentheses may hold spaces; the start time is the 22nd field, the 20th after it.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const row = database.prepare('SELECT pid, host FROM holder').get();
+    if (row) return `the Picket with process id ${row['pid']} on ${row['host']}`;
   } catch {
-    return '';
+    // It is being written just now.
   }
+  return 'another Picket';
 }

@@ -1,10 +1,11 @@
 /** How `picket` starts, refuses to start, answers and ends. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { createServer as createHttpServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { lockDataFolder } from '@picket/analyzer/service/data-lock.ts';
 import { parse } from 'yaml';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { freePicketPorts, launchPicket, type Picket, runPicket } from '../support/picket.ts';
@@ -363,7 +364,7 @@ describe.skipIf(missing !== undefined)(`a running picket${missing ? ` (${missing
     expect(await picket.process.ended).toBe(0);
     expect(picket.process.output()).toContain('stopped');
     // Nothing of it is left: not its lock, not its Envoy.
-    expect(() => readFileSync(join(picket.folder, 'data/picket.lock'))).toThrow(/ENOENT/);
+    (await lockDataFolder(join(picket.folder, 'data')))();
     expect(await caller(picket.ports.traffic, '127.20.2.12').get('/v1/products/1')).toBe(0);
   });
 });
