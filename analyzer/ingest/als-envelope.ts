@@ -50,7 +50,8 @@ export function readAlsEnvelope(r: WireReader, bytes: Uint8Array): AlsEnvelope {
   return envelope;
 }
 
-function readIdentifier(r: WireReader, end: number, envelope: AlsEnvelope): void {
+/** `Identifier`: node = 1, log_name = 2. That of a statistics stream has no log name. */
+export function readIdentifier(r: WireReader, end: number, envelope: { identifier?: AlsIdentifier }): void {
   const identifier = envelope.identifier ?? { nodeId: '', cluster: '', logName: '' };
   while (r.pos < end) {
     const tag = readTag(r, end);

@@ -1,8 +1,8 @@
-import type { PeerCertificate } from 'node:tls';
 import { Server, type ServerReadableStream, status, type sendUnaryData } from '@grpc/grpc-js';
 import { create } from '@bufbuild/protobuf';
 import { StreamAccessLogsResponseSchema } from '@picket/proto/gen/envoy/service/accesslog/v3/als_pb.js';
 import { accessLogService } from '@picket/proto/services/access-log.ts';
+import { metricsService } from '@picket/proto/services/metrics.ts';
 import type { Clock } from '@picket/runtime/clock.ts';
 import { PicketError } from '@picket/runtime/errors.ts';
 import { parseListenAddress } from '@picket/runtime/grpc/listen-address.ts';
@@ -14,6 +14,9 @@ import { readAlsEnvelope } from './als-envelope.ts';
 import { createInFlight, type InFlight } from './in-flight.ts';
 import { createAlsQueue } from './als-queue.ts';
 import { countDrops } from './als-drops.ts';
+import type { EnvoyCounters } from './envoy-counters.ts';
+import { createFleetOf } from './fleet-of.ts';
+import { createStatsStreams } from './stats-streams.ts';
 import { createWireReader } from './wire-reader.ts';
 
 export interface AlsServerOptions {
@@ -22,6 +25,8 @@ export interface AlsServerOptions {
   tls?: AlsTls | undefined;
   /** Finished requests, one at a time; the record is valid during the call only. From here on the caller counts. */
   onRecord(record: AccessRecord, stream: AlsStreamInfo): void;
+  /** What an Envoy that sends its statistics has counted. */
+  onCounters?(nodeId: string, counters: EnvoyCounters): void;
   /** Which API a request in flight belongs to, "" for none. */
   apiOf(record: AccessRecord): string;
   events?: AlsServerEvents;
@@ -100,7 +105,7 @@ const READ_FACTOR = 4;
 const SWEEP_MS = 10_000;
 
 /**
- * Serves `envoy.service.accesslog.v3.AccessLogService`.
+ * Serves `envoy.service.accesslog.v3.AccessLogService` and, for completeness, `envoy.service.metrics.v3.MetricsService`.
  *
  * @throws PicketError InvalidConfig (address, TLS), AddressInUse, PermissionDenied
  */
@@ -116,9 +121,11 @@ export async function startAlsServer(options: AlsServerOptions): Promise<AlsServ
     onReload: () => events.certificatesReloaded?.(),
     onProblem: (error) => events.certificateProblem?.(error),
   });
-  const fleetsByName = new Map(
-    Object.entries(options.tls?.fleets ?? {}).flatMap(([fleet, names]) => names.map((name) => [name, fleet] as const)),
-  );
+  const fleetOf = createFleetOf(options.tls?.fleets ?? {});
+  const stats = createStatsStreams({
+    ...(options.tls ? { fleetOf } : {}),
+    onCounters: (node, counters) => options.onCounters?.(node, counters),
+  });
 
   const open = new Set<OpenStream>();
   let closed = false;
@@ -147,6 +154,7 @@ export async function startAlsServer(options: AlsServerOptions): Promise<AlsServ
 
   const server = new Server({ 'grpc.max_receive_message_length': maxMessageBytes * READ_FACTOR });
   server.addService(accessLogService, { streamAccessLogs: serveStream });
+  server.addService(metricsService, { streamMetrics: stats.serve });
   const port = await bind(server, address.target, credentials).catch((error: unknown) => {
     stopCredentials();
     clearInterval(sweeping);
@@ -160,6 +168,7 @@ export async function startAlsServer(options: AlsServerOptions): Promise<AlsServ
     async close({ drainMs = 5_000 } = {}) {
       stopCredentials();
       for (const stream of open) stream.end('shutdown');
+      stats.close();
       const stopped = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       const lost = await queue.drain(drainMs);
       closed = true;
@@ -174,7 +183,7 @@ export async function startAlsServer(options: AlsServerOptions): Promise<AlsServ
 
   function serveStream(call: ServerReadableStream<Buffer, unknown>, callback: sendUnaryData<unknown>): void {
     const now = clock.now();
-    const fleet = options.tls ? fleetOf(call.getAuthContext().sslPeerCertificate, fleetsByName) : undefined;
+    const fleet = options.tls ? fleetOf(call.getAuthContext().sslPeerCertificate) : undefined;
     const peer = call.getPeer();
     const info: AlsStreamInfo = {
       ...{ nodeId: peer, cluster: '', logName: '', fleet, peer },
@@ -244,25 +253,4 @@ async function bind(server: Server, target: string, credentials: Parameters<Serv
         : 'InvalidConfig';
     throw new PicketError(code, `--als-listen: cannot listen on ${target}: ${message}`, { cause: error });
   }
-}
-
-/** The fleet that lists one of the names in the certificate. */
-function fleetOf(certificate: PeerCertificate | undefined, fleets: ReadonlyMap<string, string>): string | undefined {
-  if (!certificate) return undefined;
-  const commonName = certificate.subject?.CN;
-  for (const name of [...alternativeNames(certificate.subjectaltname ?? ''), ...[commonName ?? []].flat()]) {
-    const fleet = fleets.get(name);
-    if (fleet !== undefined) return fleet;
-  }
-  return undefined;
-}
-
-/** DNS and URI names of Node's one-line form, which quotes names that would be taken for several (CVE-2021-44532). */
-function alternativeNames(text: string): string[] {
-  const names: string[] = [];
-  for (const match of text.matchAll(/(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,"]*)/gy)) {
-    const [, kind, name = ''] = match;
-    if (kind === 'DNS' || kind === 'URI') names.push(name.startsWith('"') ? (JSON.parse(name) as string) : name);
-  }
-  return names;
 }

@@ -62,14 +62,30 @@ export async function fetchEnvoyNode(adminUrl: string, fetchText: FetchText, sig
 export function parseEnvoyCounters(text: string): EnvoyCounters {
   const { stats } = JSON.parse(text) as { stats?: unknown };
   if (!Array.isArray(stats)) throw new Error('the reply has no stats');
+  const found = createFoundCounters();
+  for (const { name, value } of stats as { name?: unknown; value?: unknown }[]) {
+    if (typeof name === 'string' && typeof value === 'number') found.take(name, value);
+  }
+  const counters = found.counters();
+  if (!counters) throw new Error('the reply has no server.uptime');
+  return counters;
+}
+
+/** Picks from all statistics of an Envoy, in any order, those that are counted against. */
+export function createFoundCounters(): {
+  take(name: string, value: number): void;
+  /** Undefined without `server.uptime`: counters of which process, nobody knows. */
+  counters(): EnvoyCounters | undefined;
+} {
   let uptimeS: number | undefined;
   const completed = new Map<string, number>();
-  for (const { name, value } of stats as { name?: unknown; value?: unknown }[]) {
-    if (typeof name !== 'string' || typeof value !== 'number' || !Number.isFinite(value)) continue;
-    const prefix = /^http\.(.+)\.downstream_rq_completed$/.exec(name)?.[1];
-    if (name === 'server.uptime') uptimeS = value;
-    else if (prefix !== undefined && prefix !== 'admin') completed.set(prefix, value);
-  }
-  if (uptimeS === undefined) throw new Error('the reply has no server.uptime');
-  return { uptimeS, completed };
+  return {
+    take(name, value) {
+      if (!Number.isFinite(value)) return;
+      const prefix = /^http\.(.+)\.downstream_rq_completed$/.exec(name)?.[1];
+      if (name === 'server.uptime') uptimeS = value;
+      else if (prefix !== undefined && prefix !== 'admin') completed.set(prefix, value);
+    },
+    counters: () => (uptimeS === undefined ? undefined : { uptimeS, completed }),
+  };
 }

@@ -9,28 +9,26 @@ import {
   type CompletenessState,
   createCompleteness,
 } from '../ingest/completeness.ts';
-import { fetchEnvoyCounters, fetchEnvoyNode } from '../ingest/envoy-counters.ts';
+import { type EnvoyCounters, fetchEnvoyCounters, fetchEnvoyNode } from '../ingest/envoy-counters.ts';
 
 export interface CompletenessWatch {
   seen: Completeness['seen'];
+  /** What an Envoy says by itself. */
+  counted(node: string, counters: EnvoyCounters): void;
   report(): CompletenessReport[];
   /** Seen by expected requests of the connection managers that serve an API; undefined = unknown. */
   ofApi(api: string): number | undefined;
   close(): Promise<void>;
 }
 
-export interface WatchedEnvoy {
-  /** `http://host:port` of its admin interface. */
-  admin: string;
-  /** Its node id; asked of it when absent. */
-  node?: string;
-}
-
 const pollMs = 5_000;
 
-/** @param file where counts outlive this process, so that what was lost while it was away shows */
+/**
+ * @param envoys `http://host:port` of admin interfaces that are asked
+ * @param file where counts outlive this process, so that what was lost while it was away shows
+ */
 export async function watchCompleteness(options: {
-  envoys: readonly WatchedEnvoy[];
+  envoys: readonly string[];
   file: string;
   clock: Clock;
   log: Logger;
@@ -39,25 +37,30 @@ export async function watchCompleteness(options: {
   const state = await readState(file, log);
   const completeness = createCompleteness(state ? { state } : {});
   const stopping = new AbortController();
-  const nodes = new Map(envoys.flatMap(({ admin, node }) => (node === undefined ? [] : [[admin, node] as const])));
+  /** Node ids by admin interface. */
+  const nodes = new Map<string, string>();
   let latest: CompletenessReport[] = [];
+  let isCounted = state !== undefined;
 
-  const ask = async ({ admin }: WatchedEnvoy): Promise<void> => {
+  const counted = (node: string, { completed, uptimeS }: EnvoyCounters): void => {
+    isCounted = true;
+    const atMs = clock.now();
+    for (const [prefix, count] of completed) completeness.sample({ node, prefix }, { completed: count, uptimeS, atMs });
+  };
+  const ask = async (admin: string): Promise<void> => {
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(pollMs)]);
     const node = nodes.get(admin) ?? (await fetchEnvoyNode(admin, fetch, signal));
     nodes.set(admin, node);
-    const counters = await fetchEnvoyCounters(admin, fetch, signal);
-    const atMs = clock.now();
-    for (const [prefix, completed] of counters.completed)
-      completeness.sample({ node, prefix }, { completed, uptimeS: counters.uptimeS, atMs });
+    counted(node, await fetchEnvoyCounters(admin, fetch, signal));
   };
   const poll = async (): Promise<void> => {
     // No answer, no number: the report says Unknown.
     await Promise.allSettled(envoys.map(ask));
     latest = completeness.report(clock.now());
-    if (envoys.length > 0) await save();
+    await save();
   };
   const save = async (): Promise<void> => {
+    if (!isCounted) return;
     try {
       await writeFileAtomic(file, JSON.stringify(completeness.state()));
     } catch (error) {
@@ -70,13 +73,14 @@ export async function watchCompleteness(options: {
   }, pollMs);
   return {
     seen: (manager, at, api) => completeness.seen(manager, at, api),
+    counted,
     report: () => latest,
     ofApi: (api) => completeness.ofApi(api, clock.now()),
     async close() {
       clearInterval(timer);
       stopping.abort();
       await polling;
-      if (envoys.length > 0) await save();
+      await save();
     },
   };
 }

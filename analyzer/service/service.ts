@@ -17,7 +17,7 @@ import { createPublisher } from '../publish/publisher.ts';
 import { watchReviews } from '../publish/reviews.ts';
 import { createCheckpoints } from '../replay/checkpoint.ts';
 import { createStoreWriter } from '../store/writer.ts';
-import { type WatchedEnvoy, watchCompleteness } from './completeness.ts';
+import { watchCompleteness } from './completeness.ts';
 import type { DataFolder } from './data-folder.ts';
 import { openHistory } from './history.ts';
 import { recordLoss } from './loss-rows.ts';
@@ -40,8 +40,8 @@ export interface ServiceOptions {
   fleet: string;
   alsListen: string;
   tls?: TlsFiles | undefined;
-  /** Envoys whose counters tell what is missing. */
-  envoys: readonly WatchedEnvoy[];
+  /** Admin interfaces of Envoys that are asked for the counters that tell what is missing; others send them. */
+  envoys: readonly string[];
   /** All Envoys are edges that no client can tell a path. */
   trustOriginalPath: boolean;
 }
@@ -164,6 +164,7 @@ export async function startService(options: ServiceOptions): Promise<AnalyzerSer
             const { api, completedAtMs } = analyzer.onRecord(record);
             completeness.seen({ node: stream.nodeId, prefix: stream.logName }, completedAtMs, api);
           },
+          onCounters: completeness.counted,
           apiOf: (record) => analyzer.apiOf(record),
           ledger,
           clock,

@@ -152,10 +152,7 @@ async function compose(
     fleet: options.fleet,
     alsListen: options.alsListen,
     tls: fleetTls,
-    envoys: [
-      ...(envoyAdminPort ? [{ admin: `http://127.0.0.1:${envoyAdminPort}`, node: nodeId }] : []),
-      ...options.envoyAdmin.map((url) => ({ admin: url.replace(/\/$/, '') })),
-    ],
+    envoys: options.envoyAdmin.map((url) => url.replace(/\/$/, '')),
     // Our own Envoy resolves addresses itself and so cannot be told a path by a client.
     trustOriginalPath: options.envoy === 'run',
   });

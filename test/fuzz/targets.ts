@@ -2,7 +2,8 @@
 import type { FuzzTarget } from './fuzz.ts';
 
 const known = {
-  als: { share: 0.3, open: async () => (await import('./targets/als.ts')).alsTarget() },
+  als: { share: 0.28, open: async () => (await import('./targets/als.ts')).alsTarget() },
+  stats: { share: 0.02, open: async () => (await import('./targets/stats.ts')).statsTarget() },
   identify: { share: 0.1, open: async () => (await import('./targets/identify.ts')).identifyTarget() },
   jwt: { share: 0.2, open: async () => (await import('./targets/jwt.ts')).jwtTarget() },
   logs: { share: 0.15, open: async () => (await import('./targets/logs.ts')).logsTarget() },

@@ -8,12 +8,17 @@ import { type ClientWritableStream, credentials, makeGenericClientConstructor, t
 import { type AlsServer, startAlsServer } from '@picket/analyzer/ingest/als-server.ts';
 import { StreamAccessLogsMessageSchema } from '@picket/proto/gen/envoy/service/accesslog/v3/als_pb.js';
 import { accessLogService } from '@picket/proto/services/access-log.ts';
+import { metricsService } from '@picket/proto/services/metrics.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
 import { createLedger } from '@picket/runtime/ledger.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPki, missingOpenssl } from '../support/pki.ts';
+import { statsMessage } from '../support/stats-message.ts';
 
-const Client = makeGenericClientConstructor(accessLogService, 'AccessLogService');
+const services = {
+  streamAccessLogs: makeGenericClientConstructor(accessLogService, 'AccessLogService'),
+  streamMetrics: makeGenericClientConstructor(metricsService, 'MetricsService'),
+};
 type OpenStream = (done: (error: ServiceError | null) => void) => ClientWritableStream<Buffer>;
 
 describe.skipIf(missingOpenssl !== undefined)('the access log listener beyond loopback (needs openssl)', () => {
@@ -22,6 +27,7 @@ describe.skipIf(missingOpenssl !== undefined)('the access log listener beyond lo
   const ledger = createLedger();
   const fleets: (string | undefined)[] = [];
   const problems: string[] = [];
+  const counted: [string, number | undefined][] = [];
   let reloads = 0;
   let server: AlsServer;
 
@@ -51,6 +57,7 @@ describe.skipIf(missingOpenssl !== undefined)('the access log listener beyond lo
         certificatesReloaded: () => reloads++,
         certificateProblem: (error) => problems.push(error.message),
       },
+      onCounters: (node, { completed }) => counted.push([node, completed.get('ingress')]),
       apiOf: () => '',
       ledger,
       clock: systemClock,
@@ -68,25 +75,39 @@ describe.skipIf(missingOpenssl !== undefined)('the access log listener beyond lo
     copyFileSync(file(`${name}.crt`), file('tls.crt'));
   }
 
-  /** Sends one entry; answers the outcome of the stream. */
-  async function send(identity: string | undefined): Promise<string> {
+  const entry = { commonProperties: { startTime: {} }, request: { path: '/' } };
+  const logEntries = { case: 'httpLogs' as const, value: { logEntry: [entry] } };
+  const messages = {
+    streamAccessLogs: Buffer.from(
+      toBinary(StreamAccessLogsMessageSchema, create(StreamAccessLogsMessageSchema, { logEntries })),
+    ),
+    streamMetrics: statsMessage(
+      [
+        ['http.ingress.downstream_rq_completed', 'counter', 7],
+        ['server.uptime', 'gauge', 60],
+      ],
+      'envoy-0',
+    ),
+  };
+
+  /** Sends one message; answers the outcome of the stream. */
+  async function send(
+    identity: string | undefined,
+    method: keyof typeof messages = 'streamAccessLogs',
+  ): Promise<string> {
     const pair = identity
       ? [readFileSync(file(`${identity}.key`)), readFileSync(file(`${identity}.crt`))]
       : [null, null];
-    const client = new Client(
+    const client = new services[method](
       `localhost:${server.port}`,
       credentials.createSsl(readFileSync(file('ca.crt')), pair[0] ?? null, pair[1] ?? null),
     );
     try {
       return await new Promise<string>((resolve) => {
-        const open = client['streamAccessLogs']?.bind(client) as OpenStream;
+        const open = client[method]?.bind(client) as OpenStream;
         const call = open((error) => resolve(error ? `${error.code} ${error.details}` : 'ok'));
         call.on('error', () => {});
-        const entry = { commonProperties: { startTime: {} }, request: { path: '/' } };
-        const logEntries = { case: 'httpLogs' as const, value: { logEntry: [entry] } };
-        call.write(
-          Buffer.from(toBinary(StreamAccessLogsMessageSchema, create(StreamAccessLogsMessageSchema, { logEntries }))),
-        );
+        call.write(messages[method]);
         call.end();
       });
     } finally {
@@ -124,6 +145,12 @@ describe.skipIf(missingOpenssl !== undefined)('the access log listener beyond lo
     expect(await send('stranger')).toBe('7 the certificate belongs to no fleet of this server');
     expect(await send('sly')).toBe('7 the certificate belongs to no fleet of this server');
     expect(ledger.snapshot().byReason).toEqual([{ stage: 'receive', reason: 'foreign_fleet', count: 2 }]);
+  });
+
+  it('takes statistics of the same clients only', async () => {
+    expect(await send('edge', 'streamMetrics')).toBe('ok');
+    expect(await send('stranger', 'streamMetrics')).toBe('7 the certificate belongs to no fleet of this server');
+    expect(counted).toEqual([['envoy-0', 7]]);
   });
 
   it('keeps the last good certificate, and takes a new one without a restart', async () => {

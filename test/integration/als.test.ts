@@ -5,7 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AccessRecord } from '@picket/analyzer/ingest/access-record.ts';
 import { type AlsServer, startAlsServer } from '@picket/analyzer/ingest/als-server.ts';
 import { createCompleteness } from '@picket/analyzer/ingest/completeness.ts';
-import { fetchEnvoyCounters } from '@picket/analyzer/ingest/envoy-counters.ts';
+import { type EnvoyCounters, fetchEnvoyCounters } from '@picket/analyzer/ingest/envoy-counters.ts';
+import { renderStatsSink } from '@picket/operator/envoy/render/access-log.ts';
+import { alsCluster } from '@picket/operator/envoy/render/names.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
 import { createLedger } from '@picket/runtime/ledger.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -28,6 +30,8 @@ describe('access logs of a real Envoy', () => {
   /** Of our clock, to see what a long silence leads to. */
   let ahead = 0;
   const completeness = createCompleteness({ lagMs: 500 });
+  /** What the Envoy said by itself. */
+  let told: { node: string; counters: EnvoyCounters }[] = [];
 
   beforeAll(async () => {
     upstream = createServer((request, response) => {
@@ -70,6 +74,9 @@ describe('access logs of a real Envoy', () => {
         ledger.stored();
         completeness.seen({ node: record.source, prefix: stream.logName }, record.startedAtMs + record.durationMs, '');
         records.push(copyOf(record));
+      },
+      onCounters(node, counters) {
+        told.push({ node, counters });
       },
       apiOf: () => 'shop/edge',
       ledger,
@@ -216,6 +223,15 @@ describe('access logs of a real Envoy', () => {
     expect(records).toMatchObject([{ method: 'PROPFIND', path: '/old/0?q=1' }]);
   });
 
+  it('can be counted against the statistics that it sends by itself', async () => {
+    told = [];
+    await send(1);
+    const asked = await fetchEnvoyCounters(envoy.adminUrl, fetch, AbortSignal.timeout(5_000));
+    await expect.poll(() => told.at(-1)?.counters.completed, { timeout: 10_000 }).toEqual(asked.completed);
+    expect(told.at(-1)?.node).toBe(NODE);
+    expect(told.at(-1)?.counters.uptimeS).toBeGreaterThanOrEqual(asked.uptimeS);
+  });
+
   it('that were lost while the collector was away show in completeness', async () => {
     records = [];
     await server?.close();
@@ -229,10 +245,10 @@ describe('access logs of a real Envoy', () => {
     await send(100);
     const report = await sample();
     expect(report?.status).toBe('Known');
-    expect(report?.expected).toBe(2_504);
-    expect(report?.seen).toBe(2_004 + records.length);
-    expect(report?.seen).toBeLessThan(2_504);
-    expect(report?.seen).toBeGreaterThanOrEqual(2_104);
+    expect(report?.expected).toBe(2_505);
+    expect(report?.seen).toBe(2_005 + records.length);
+    expect(report?.seen).toBeLessThan(2_505);
+    expect(report?.seen).toBeGreaterThanOrEqual(2_105);
   });
 
   it('of requests whose Envoy dies are counted as never finished', async () => {
@@ -276,7 +292,7 @@ function bootstrap(upstreamPort: number, alsPort: number): object {
       '@type': 'type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig',
       common_config: {
         ...{ log_name: PREFIX, transport_api_version: 'V3' },
-        grpc_service: { envoy_grpc: { cluster_name: 'als' } },
+        grpc_service: { envoy_grpc: { cluster_name: alsCluster } },
         ...{ buffer_flush_interval: '0.2s', buffer_size_bytes: 262_144 },
       },
       additional_request_headers_to_log: [':method', 'x-api-key'],
@@ -313,6 +329,8 @@ function bootstrap(upstreamPort: number, alsPort: number): object {
     },
   };
   return {
+    stats_flush_interval: '0.5s',
+    stats_sinks: [renderStatsSink()],
     static_resources: {
       listeners: [
         {
@@ -323,7 +341,7 @@ function bootstrap(upstreamPort: number, alsPort: number): object {
       ],
       clusters: [
         cluster('upstream', upstreamPort),
-        cluster('als', alsPort, {
+        cluster(alsCluster, alsPort, {
           typed_extension_protocol_options: {
             'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
               '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',

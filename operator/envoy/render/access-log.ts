@@ -64,3 +64,17 @@ export function renderAccessLog(options: {
     },
   };
 }
+
+/** Envoy's statistics to the analyzer, which counts what arrived against what was completed. */
+export function renderStatsSink(): Json {
+  return {
+    name: 'envoy.stat_sinks.metrics_service',
+    typedConfig: {
+      '@type': 'type.googleapis.com/envoy.config.metrics.v3.MetricsServiceConfig',
+      transportApiVersion: 'V3',
+      grpcService: { envoyGrpc: { clusterName: alsCluster } },
+      // Of histograms nothing is read.
+      histogramEmitMode: 'SUMMARY',
+    },
+  };
+}

@@ -1,4 +1,5 @@
 import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
+import { renderStatsSink } from './access-log.ts';
 import {
   type ClientTls,
   type Endpoint,
@@ -48,6 +49,7 @@ export function renderBootstrap(policies: readonly CompiledPolicy[], options: Bo
       ],
     },
     statsFlushInterval: '5s',
+    statsSinks: [renderStatsSink()],
     layeredRuntime: { layers: [{ name: 'admin', adminLayer: {} }] },
   };
 }

@@ -1,5 +1,5 @@
 import type { CompiledPolicy } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
-import { accessLogOptions, loggedHeaders, renderAccessLog } from './access-log.ts';
+import { accessLogOptions, loggedHeaders, renderAccessLog, renderStatsSink } from './access-log.ts';
 import { type ClientTls, type Endpoint, renderPicketCluster } from './clusters.ts';
 import { flowRoutes } from './flow-facts.ts';
 import { renderHttpFilters, tlsInspector } from './listener.ts';
@@ -49,7 +49,12 @@ and with it the bound on memory. Requests that take longer than access_log_flush
       },
     ],
     [
-      `4. Filters, in this order, in front of the router: into http_filters. Your own authentication belongs between
+      `4. Statistics: into the top level, so that Picket can say how much of the traffic it saw. All of them are sent each
+time: with thousands of clusters leave this out; completeness is then Unknown, unless "picket up --envoy-admin" asks.`,
+      { statsFlushInterval: '5s', statsSinks: [renderStatsSink()] },
+    ],
+    [
+      `5. Filters, in this order, in front of the router: into http_filters. Your own authentication belongs between
 picket.address and picket.identify. With a dead operator every one of them lets requests pass.
 Set use_remote_address and xff_num_trusted_hops, or the address of a client is whatever it claims.`,
       { httpFilters: filters },
@@ -57,7 +62,7 @@ Set use_remote_address and xff_num_trusted_hops, or the address of a client is w
   ];
   if (options.ja4) {
     parts.push([
-      `5. Fingerprints of TLS clients: into listener_filters of the listener. Start "picket up" with --ja4, so that decisions
+      `6. Fingerprints of TLS clients: into listener_filters of the listener. Start "picket up" with --ja4, so that decisions
 can name them.`,
       { listenerFilters: [tlsInspector] },
     ]);
@@ -65,7 +70,7 @@ can name them.`,
   const routes = policies.flatMap(flowRoutes);
   if (routes.length > 0) {
     parts.push([
-      `${options.ja4 ? 6 : 5}. Routes of flows that declare body fields: in front of your other routes, each with your own action.
+      `${options.ja4 ? 7 : 6}. Routes of flows that declare body fields: in front of your other routes, each with your own action.
 picket.flow buffers bodies on these routes and nowhere else; a body over per_connection_buffer_limit_bytes is answered
 413 there.`,
       { routes: routes.map((route) => ({ ...route, route: { cluster: 'your-cluster' } })) },
