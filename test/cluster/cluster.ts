@@ -15,6 +15,8 @@ export interface ShopCluster {
   readonly crowd: Crowd;
   /** Where callers reach the shop, and what Picket says. */
   readonly watched: Watched;
+  /** The same, for a person. */
+  readonly url: string;
   /** The i-th address that nobody of the crowd has. */
   strangerAddress(i: number): string;
 }
@@ -29,7 +31,7 @@ export async function startShopCluster(
   say: (line: string) => void = () => undefined,
   signal?: AbortSignal,
 ): Promise<ShopCluster> {
-  const node = await startNode({ onProgress: say });
+  const node = await startNode({ onProgress: say, ...(signal ? { signal } : {}) });
   try {
     say('building the images; the first time takes minutes');
     const images = await clusterImages(signal);
@@ -53,6 +55,7 @@ export async function startShopCluster(
     return {
       node,
       crowd,
+      url: `http://${door.host}:${door.port}`,
       watched: { ports: { traffic: door }, path: '/v1/products', verdicts: list },
       strangerAddress: (i) => node.network.clientAddress(4_000 + 260 * i),
     };

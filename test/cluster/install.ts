@@ -8,6 +8,7 @@ import { chart, crdChart, runHelm } from '../support/helm.ts';
 import { runKubectl } from '../support/kubectl.ts';
 import type { ClusterNode } from '../support/node/node.ts';
 import { runPicket } from '../support/picket.ts';
+import { waitFor } from '../support/processes.ts';
 import { repositoryRoot } from '../support/tools.ts';
 import { type ClusterImages, valuesFile } from './images.ts';
 
@@ -34,6 +35,13 @@ export interface InstallOptions {
   history: string;
 }
 
+const patience = ['--wait', '--timeout', '10m'];
+
+/** Of an upgrade that replaces every pod of Picket and NATS. */
+export const upgradeFlags: readonly string[] = [
+  ...[chart, '--reuse-values', '--set', 'log.level=debug,nats.podAnnotations.upgraded=yes', ...patience],
+];
+
 /** Installs kinds, the objects of the shop, then operator, analyzer and NATS, and waits until all are ready. */
 export async function installPicket(node: ClusterNode, { images, history }: InstallOptions): Promise<void> {
   await kubectlOn(node, 'create', 'namespace', picketNamespace);
@@ -46,7 +54,7 @@ export async function installPicket(node: ClusterNode, { images, history }: Inst
   await kubectlOn(node, '-n', picketNamespace, 'create', 'configmap', 'history', log);
   await helmOn(
     node,
-    ...['install', 'picket', chart, '--values', valuesFile(node.folder, images), '--wait', '--timeout', '3m'],
+    ...['install', 'picket', chart, '--values', valuesFile(node.folder, images), ...patience],
     ...['--set', 'analyzer.history.volume.configMap.name=history', '--set', 'analyzer.history.files={access.log}'],
   );
 }
@@ -81,9 +89,15 @@ export async function openShop(node: ClusterNode, images: ClusterImages): Promis
     await kubectlOn(node, 'apply', '-f', path);
   }
   for (const name of ['shop', 'envoy'])
-    await kubectlOn(node, 'rollout', 'status', `deployment/${name}`, '--timeout=60s');
+    await kubectlOn(node, 'rollout', 'status', `deployment/${name}`, '--timeout=5m');
   const port = await kubectlOn(node, 'get', 'service', 'envoy', '-o', 'jsonpath={.spec.ports[0].nodePort}');
-  return { host: node.network.nodeAddress, port: Number(port) };
+  const door = { host: node.network.nodeAddress, port: Number(port) };
+  // Ready pods are not yet the rules by which kube-proxy finds them.
+  await waitFor('an answer of the shop', async () => {
+    const answer = await fetch(`http://${door.host}:${door.port}/v1/products`).catch(() => undefined);
+    return answer?.ok || undefined;
+  });
+  return door;
 }
 
 /** Envoys live in another namespace than Picket. */

@@ -50,10 +50,10 @@ function verdict(detector: string, action: 'Tag' | 'Deny', score: number, decide
   };
 }
 
-function ledgerWith(family: AttackFamily, replies: { at: number; reply: HttpReply }[]) {
+function attemptsWith(family: AttackFamily, replies: { at: number; reply: HttpReply }[]) {
   const ledger = createTrafficLedger();
   for (const { at, reply } of replies) ledger.record(event(family), reply, at);
-  return ledger;
+  return ledger.attempts(family);
 }
 
 describe('the verdict on an act', () => {
@@ -70,12 +70,12 @@ describe('the verdict on an act', () => {
 
 describe('the result of an act', () => {
   test('counts time from first abuse to verdict, and from complete evidence to the first refusal', () => {
-    const ledger = ledgerWith('tokenAbuse', [
+    const attempts = attemptsWith('tokenAbuse', [
       { at: start, reply: reply(200, true) },
       { at: start + 1990, reply: reply(200, true) },
       { at: start + 2190, reply: reply(403, false) },
     ]);
-    const result = resultOf(act, verdict('tokenAbuse', 'Deny', 80, start + 2100), ledger, start - 5000);
+    const result = resultOf(act, verdict('tokenAbuse', 'Deny', 80, start + 2100), attempts, start - 5000);
     expect(result.problem).toBeUndefined();
     expect(result.toVerdictSeconds).toBeCloseTo(2.1);
     expect(result.toRefusalSeconds).toBeCloseTo(0.2);
@@ -83,16 +83,16 @@ describe('the result of an act', () => {
   });
 
   test('names what did not happen', () => {
-    const answered = ledgerWith('tokenAbuse', [{ at: start, reply: reply(200, true) }]);
+    const answered = attemptsWith('tokenAbuse', [{ at: start, reply: reply(200, true) }]);
     expect(resultOf(act, undefined, answered, start).problem).toBe('no verdict names it');
     const decided = verdict('tokenAbuse', 'Deny', 80, start + 100);
     expect(resultOf(act, decided, answered, start).problem).toBe('Envoy refused nothing');
-    expect(resultOf(act, decided, createTrafficLedger(), start).problem).toBe('the attack sent nothing');
+    expect(resultOf(act, decided, [], start).problem).toBe('the attack sent nothing');
   });
 
   test('a refusal by the shop itself is none of Envoy', () => {
-    const ledger = ledgerWith('tokenAbuse', [{ at: start, reply: reply(403, true) }]);
-    expect(resultOf(act, verdict('tokenAbuse', 'Deny', 80), ledger, start).problem).toBe('Envoy refused nothing');
+    const attempts = attemptsWith('tokenAbuse', [{ at: start, reply: reply(403, true) }]);
+    expect(resultOf(act, verdict('tokenAbuse', 'Deny', 80), attempts, start).problem).toBe('Envoy refused nothing');
   });
 });
 

@@ -1,7 +1,8 @@
 /** One act of the story: an attack, Picket's verdict on it, and the first request that Envoy refused. */
 import type { RiskVerdict } from '@picket/crds/gen/types.ts';
 import type { AttackFamily, EventStream, Window } from '../scenarios/request-event.ts';
-import type { TrafficLedger } from './ledger.ts';
+import type { Attempt } from './ledger.ts';
+import type { Screen } from './screen.ts';
 
 export interface Act {
   family: AttackFamily;
@@ -43,14 +44,13 @@ function rank({ status }: RiskVerdict): number {
   return (acts ? 1000 : 0) + (status?.score ?? 0);
 }
 
-/** Puts together what was seen of an act. `liveFrom` is when live traffic began. */
+/** Puts together what was seen of an act, attempts in the order in which they ended. `liveFrom` is when live traffic began. */
 export function resultOf(
-  act: Act,
+  act: Pick<Act, 'family' | 'title' | 'startedAt'>,
   verdict: RiskVerdict | undefined,
-  ledger: TrafficLedger,
+  attempts: readonly Attempt[],
   liveFrom: number,
 ): ActResult {
-  const attempts = ledger.attempts(act.family);
   const firstRefusal = attempts.find((a) => a.refused);
   const result: ActResult = {
     family: act.family,
@@ -120,4 +120,39 @@ function evidenceCompleteAt(verdict: RiskVerdict | undefined): number | undefine
 
 function lastEndedBefore(attempts: readonly { endedAt: number }[], instant: number): number | undefined {
   return attempts.findLast((a) => a.endedAt <= instant)?.endedAt;
+}
+
+/** Tells it. */
+export function printAct(screen: Screen, act: ActResult): void {
+  const { verdict } = act;
+  if (verdict !== undefined) {
+    screen.line(`  verdict   ${verdict.name}: ${verdict.principal}, ${verdict.level}, score ${verdict.score}`);
+    for (const why of verdict.why) screen.line(`  why       ${why}`);
+    screen.line(`  decision  ${verdict.decision || 'none'}`);
+  }
+  if (act.firstRefusalStatus !== undefined) {
+    screen.line(
+      `  refused   first with ${act.firstRefusalStatus} by Envoy, then ${act.refused} of ${act.requests} requests`,
+    );
+  }
+  if (act.toVerdictSeconds !== undefined) {
+    const replay = act.evidenceInReplay ? ' (evidence was complete in the replayed day)' : '';
+    screen.line(`  times     ${span(act.toVerdictSeconds)} from first abuse to verdict${replay}`);
+  }
+  if (act.toProgrammedSeconds !== undefined)
+    screen.line(
+      `            ${act.toProgrammedSeconds.toFixed(2)} s from complete evidence to its acknowledgement by Envoy`,
+    );
+  if (act.toRefusalSeconds !== undefined) {
+    const since = act.evidenceInReplay ? 'its first live request' : 'complete evidence';
+    screen.line(`            ${act.toRefusalSeconds.toFixed(2)} s from ${since} to the first refusal`);
+  }
+  screen.line(
+    act.problem === undefined ? '  stopped\n' : `  FAILED: ${act.problem}\n`,
+    act.problem === undefined ? 'good' : 'bad',
+  );
+}
+
+function span(seconds: number): string {
+  return seconds < 600 ? `${seconds.toFixed(1)} s` : `${Math.round(seconds / 60)} min`;
 }

@@ -9,7 +9,7 @@ import { createLiveDriver } from '../scenarios/drivers/live.ts';
 import type { Window } from '../scenarios/request-event.ts';
 import { type RunningProcess, startProcess, waitFor } from '../support/processes.ts';
 import { nodeBinary, repositoryRoot } from '../support/tools.ts';
-import { type Act, type ActResult, resultOf, verdictOf } from './act.ts';
+import { type Act, type ActResult, printAct, resultOf, verdictOf } from './act.ts';
 import {
   type Cast,
   castOf,
@@ -226,7 +226,7 @@ async function playAct(act: Act, picket: Picket, ledger: TrafficLedger, stage: S
     verdict = verdictOf(act, await picket.verdicts()) ?? verdict;
     if (isRefusing(verdict) && verdict?.status?.enforcement?.programmedAt !== undefined) break;
   }
-  return resultOf(act, verdict, ledger, liveFrom);
+  return resultOf(act, verdict, ledger.attempts(act.family), liveFrom);
 }
 
 function isRefusing(verdict: RiskVerdict | undefined): boolean {
@@ -274,40 +274,6 @@ function ordinaryProblems({ ordinary }: Told): string[] {
     problems.push(`${ordinary.refused} requests of ${ordinary.refusedUsers.length} ordinary users were refused`);
   }
   return problems;
-}
-
-function printAct(screen: Screen, act: ActResult): void {
-  const { verdict } = act;
-  if (verdict !== undefined) {
-    screen.line(`  verdict   ${verdict.name}: ${verdict.principal}, ${verdict.level}, score ${verdict.score}`);
-    for (const why of verdict.why) screen.line(`  why       ${why}`);
-    screen.line(`  decision  ${verdict.decision || 'none'}`);
-  }
-  if (act.firstRefusalStatus !== undefined) {
-    screen.line(
-      `  refused   first with ${act.firstRefusalStatus} by Envoy, then ${act.refused} of ${act.requests} requests`,
-    );
-  }
-  if (act.toVerdictSeconds !== undefined) {
-    const replay = act.evidenceInReplay ? ' (evidence was complete in the replayed day)' : '';
-    screen.line(`  times     ${span(act.toVerdictSeconds)} from first abuse to verdict${replay}`);
-  }
-  if (act.toProgrammedSeconds !== undefined)
-    screen.line(
-      `            ${act.toProgrammedSeconds.toFixed(2)} s from complete evidence to its acknowledgement by Envoy`,
-    );
-  if (act.toRefusalSeconds !== undefined) {
-    const since = act.evidenceInReplay ? 'its first live request' : 'complete evidence';
-    screen.line(`            ${act.toRefusalSeconds.toFixed(2)} s from ${since} to the first refusal`);
-  }
-  screen.line(
-    act.problem === undefined ? '  stopped\n' : `  FAILED: ${act.problem}\n`,
-    act.problem === undefined ? 'good' : 'bad',
-  );
-}
-
-function span(seconds: number): string {
-  return seconds < 600 ? `${seconds.toFixed(1)} s` : `${Math.round(seconds / 60)} min`;
 }
 
 function printEnd(screen: Screen, { ordinary, problems, seconds, seed }: StoryResult): void {

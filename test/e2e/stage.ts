@@ -275,11 +275,15 @@ export async function answered(
   }
 }
 
-/** People at their usual pace, each from an own address, until `stop`; every answer that is not 200 is kept. */
-export function ordinaryTraffic(
-  door: Door,
-  { addressOf, pathOf }: Crowd = crowd,
-): { sent(): number; stop(): Promise<{ sent: number; bad: number[] }> } {
+export interface OrdinaryTraffic {
+  sent(): number;
+  /** Every answer that was not 200; 0 = there was none. */
+  readonly bad: readonly number[];
+  stop(): Promise<{ sent: number; bad: readonly number[] }>;
+}
+
+/** People at their usual pace, each from an own address, until `stop`. */
+export function ordinaryTraffic(door: Door, { addressOf, pathOf }: Crowd = crowd): OrdinaryTraffic {
   const callers = Array.from({ length: 40 }, (_, i) => caller(door, addressOf(i * 3)));
   const bad: number[] = [];
   let sent = 0;
@@ -296,6 +300,7 @@ export function ordinaryTraffic(
   });
   return {
     sent: () => sent,
+    bad,
     async stop() {
       stopping.abort();
       await Promise.all(loops);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BehaviorPolicy, RiskVerdict } from '@picket/crds/gen/types.ts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { shopClusterMissing } from '../cluster/cluster.ts';
 import { answered, createStage, ordinaryTraffic, policy, provoke, type Stage, type Watched } from '../e2e/stage.ts';
 import { type Component, startAnalyzerProcess, startOperatorProcess } from '../support/deployment.ts';
 import { type Envoy, startEnvoy } from '../support/envoy.ts';
@@ -252,7 +253,9 @@ spec: { ${grant}, envoy: { provider: XDS, selector: { matchLabels: { app: envoy 
     await provoke(watched, attacker);
   });
 
-  describe('whatever is killed, nobody is let through or held up, and all comes together again', () => {
+  // In pods where a node can run: `node.test.ts`.
+  const killing = shopClusterMissing() === undefined ? undefined : describe;
+  killing?.('whatever is killed, nobody is let through or held up, and all comes together again', () => {
     /** A new attacker is judged, refused and shown, so every part works. */
     let attackers = 0;
     const converged = async (): Promise<void> => {

@@ -80,8 +80,19 @@ export function startProcess(options: StartOptions): RunningProcess {
   };
 }
 
-/** Nothing outlives the test run. SIGTERM, not SIGKILL: a child may have children of its own to stop. */
+let endsOnTerm = false;
+
+/**
+ * Nothing outlives the test run. SIGTERM, not SIGKILL: a child may have children of its own to stop. A runner ends workers
+ * that hang by SIGTERM, after which there is no `exit`, unless somebody listens.
+ */
 function stopWithParent(child: ChildProcess, ended: Promise<number>): void {
+  if (!endsOnTerm) {
+    endsOnTerm = true;
+    process.on('SIGTERM', () => {
+      if (process.listenerCount('SIGTERM') === 1) process.exit(143);
+    });
+  }
   const kill = () => void child.kill('SIGTERM');
   process.once('exit', kill);
   void ended.then(() => process.off('exit', kill));

@@ -35,6 +35,8 @@ export interface ClusterNode {
 export interface NodeOptions {
   /** Told what is being started, for who waits. */
   onProgress?: (line: string) => void;
+  /** Ends it before it is up; what was started is stopped. */
+  signal?: AbortSignal;
   /** Audit log of requests, in `audit.log` of the control plane's folder. */
   audit?: boolean;
 }
@@ -70,6 +72,7 @@ export async function startNode(options: NodeOptions = {}): Promise<ClusterNode>
   const say = options.onProgress ?? (() => undefined);
   const folder = mkdtempSync(join(tmpdir(), 'picket-node-'));
   const file = (path: string): string => join(folder, path);
+  const { signal } = options;
   const undo: (() => Promise<unknown>)[] = [async () => rmSync(folder, { recursive: true, force: true })];
   const stop = async (): Promise<void> => {
     for (const step of undo.splice(0).toReversed()) await step();
@@ -100,6 +103,7 @@ export async function startNode(options: NodeOptions = {}): Promise<ClusterNode>
       ],
     });
     undo.push(() => kubernetes.stop());
+    signal?.throwIfAborted();
     const scheduler = await startScheduler(kubernetes, folder);
     undo.push(
       () => scheduler.stop({ graceMs: 1_000, keepLog: true }),
@@ -118,7 +122,10 @@ export async function startNode(options: NodeOptions = {}): Promise<ClusterNode>
       process: containerd,
     });
     const load = async (images: readonly string[]): Promise<void> => {
-      for (const image of images) await importImage(socket, image, file('image.tar'));
+      for (const image of images) {
+        signal?.throwIfAborted();
+        await importImage(socket, image, file('image.tar'));
+      }
     };
     await load([pause]);
     const api = adminApi(kubernetes.kubeconfig);
@@ -144,7 +151,7 @@ export async function startNode(options: NodeOptions = {}): Promise<ClusterNode>
         const node = await api.request<Node>('GET', `/api/v1/nodes/${name}`).catch(() => undefined);
         return node?.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') || undefined;
       },
-      { timeoutMs: 120_000, everyMs: 300, process: kubelet },
+      { timeoutMs: 300_000, everyMs: 300, process: kubelet, ...(signal ? { signal } : {}) },
     );
     api.close();
     await waitFor('kube-proxy', () => answers(`http://${network.nodeAddress}:10256/livez`), { process: proxy });
