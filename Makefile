@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools tools-kubernetes tools-providers tools-node npm-packages need-node need-python demo demo-seeds cluster check test test-fast test-providers clean
+.PHONY: help setup tools tools-kubernetes tools-providers tools-node npm-packages need-node need-python demo demo-seeds demo-kubernetes cluster check test test-fast test-providers clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ demo: setup ## Tell the whole story on a real Envoy, about two minutes (ARGS="--
 
 demo-seeds: setup ## The same with 20 seeds, about forty minutes
 	@node test/demo/seeds.ts $(ARGS)
+
+demo-kubernetes: setup tools-kubernetes tools-node ## Tell the story in pods of a whole Kubernetes, about ten minutes (Linux, as root; ARGS="--keep")
+	@node test/cluster/demo.ts $(ARGS)
 
 cluster: setup tools-kubernetes tools-node ## A whole Kubernetes with one node for your own trials, until Ctrl-C (Linux, as root)
 	@node test/cluster/main.ts
