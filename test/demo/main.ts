@@ -18,7 +18,7 @@ const {
   keep = false,
   json,
 } = toolCommand('make demo', 'Picket\'s whole path on a real Envoy, told in the terminal. Options go into ARGS="…".')
-  .option('--seed <text>', 'repeat a run; a new one is drawn otherwise')
+  .option('--seed <text>', 'the people and attackers of an earlier run; their day follows the clock')
   .option('--keep', 'leave everything running at the end, until interrupted')
   .option('--json <file>', 'write the result as JSON')
   .parse()

@@ -268,7 +268,7 @@ function startFigures(
 function ordinaryProblems({ ordinary }: Told): string[] {
   const problems: string[] = [];
   if (ordinary.users < leastUsers) problems.push(`only ${ordinary.users} ordinary users took part`);
-  if (ordinary.sharing * 5 < leastUsers) problems.push(`only ${ordinary.sharing} of them share with attackers`);
+  if (ordinary.sharing * 5 < ordinary.users) problems.push(`only ${ordinary.sharing} of them share with attackers`);
   if (ordinary.outRequesting === 0) problems.push('no ordinary user sent more than an attacker');
   if (ordinary.refused > 0) {
     problems.push(`${ordinary.refused} requests of ${ordinary.refusedUsers.length} ordinary users were refused`);

@@ -37,7 +37,11 @@ it('is short enough to be read', () => {
 
 it('names make targets that exist', () => {
   const targets = new Set([...read('Makefile').matchAll(/^([a-z-]+):/gm)].map(([, name]) => name));
-  const named = pages.flatMap((page) => [...read(page).matchAll(/(?:`|^)make ([a-z-]+)/gm)].map(([, name]) => name));
+  const named = pages.flatMap((page) => {
+    const text = read(page);
+    const typed = [...text.matchAll(/^```\w*\n([\s\S]*?)^```$/gm)].map(([, body = '']) => body).join('');
+    return [...text.matchAll(/`make ([a-z-]+)/g), ...typed.matchAll(/^make ([a-z-]+)/gm)].map(([, name]) => name);
+  });
   expect(named.length).toBeGreaterThan(3);
   expect(named.filter((name) => !targets.has(name))).toEqual([]);
 });
