@@ -116,11 +116,11 @@ export function createClickHouseStore(options: ClickHouseStoreOptions): Store & 
       });
       return answer.json<T>();
     });
-  const insert = (table: string, columns: readonly [string, ...string[]], rows: Buffer, token: string): Promise<void> =>
+  const insert = (target: string, rows: Buffer, token: string): Promise<void> =>
     attempt(async (c) => {
       // The client's own `insert` takes JSON rows as objects only; these are bytes already.
       const { stream } = await c.exec({
-        query: `INSERT INTO ${context.database}.${table} (${columns.join(', ')}) FORMAT JSONCompactEachRow`,
+        query: `INSERT INTO ${context.database}.${target}`,
         values: Readable.from([rows], { objectMode: false }),
         clickhouse_settings: { ...writeSettings, insert_deduplication_token: token },
       });
@@ -130,7 +130,8 @@ export function createClickHouseStore(options: ClickHouseStoreOptions): Store & 
   const insertRecords = async <T>(records: RecordTable<T>, rows: readonly T[], token: string): Promise<void> => {
     if (rows.length === 0) return;
     const lines = rows.map((row) => `${JSON.stringify(records.toRow(row)).toWellFormed()}\n`);
-    await insert(records.table.name, records.columns, Buffer.from(lines.join('')), token);
+    const target = `${records.table.name} (${records.columns.join(', ')}) FORMAT JSONCompactEachRow`;
+    await insert(target, Buffer.from(lines.join('')), token);
   };
   const readRecords = <T>(
     records: RecordTable<T>,
@@ -200,7 +201,8 @@ export function createClickHouseStore(options: ClickHouseStoreOptions): Store & 
     },
     async insertObservations(rows, token) {
       if (rows.length === 0) return;
-      await insert(observations.name, observationInsertColumns, encodeObservationRows(rows), token);
+      const target = `${observations.name} (${observationInsertColumns.join(', ')}) FORMAT RowBinary`;
+      await insert(target, encodeObservationRows(rows), token);
     },
     insertTicks: (rows, token) => insertRecords(tickRecords, rows, token),
     insertInputs: (rows, token) => insertRecords(inputRecords, rows, token),

@@ -22,7 +22,7 @@ it('covers the words of a record without a hole up to the unused end', () => {
   expect(word).toBe(61);
 });
 
-it('writes one JSON row per observation with as many cells as columns', () => {
+it('writes a row per observation in the order of the columns', () => {
   const batch = new ObservationBatch();
   for (let i = 0; i < 3; i++) {
     const base = batch.append();
@@ -33,13 +33,17 @@ it('writes one JSON row per observation with as many cells as columns', () => {
     batch.requestIds[i] = `id "${i}"`;
   }
   const rows = [0, 2].map((index) => ({ batch, index, api: 'shop/shop', method: 'GET', template: '/a/{id}' }));
-  const lines = encodeObservationRows(rows).toString('utf8').trimEnd().split('\n');
-  expect(lines).toHaveLength(2);
-  const cells = JSON.parse(lines[1] as string) as unknown[];
-  expect(cells).toHaveLength(observationInsertColumns.length);
-  expect(cells.slice(0, 5)).toEqual(['shop/shop', 'GET', '/a/{id}', 'id "2"', 3]);
-  expect(cells[observationInsertColumns.indexOf('duration_ms')]).toBeNull();
-  expect(lines[1]).toContain('9223372036854775809');
+  const bytes = encodeObservationRows(rows);
+  const texts = 'shop/shop'.length + 'GET'.length + '/a/{id}'.length + 'id "0"'.length + 4;
+  // Of six optional numbers of eight bytes and a mark each, one is null.
+  const numbers = 61 * 4 + 6 - 8;
+  expect(bytes.length).toBe(2 * (texts + numbers));
+  const second = bytes.subarray(texts + numbers);
+  expect(second.toString('latin1', 0, texts)).toBe('\x09shop/shop\x03GET\x07/a/{id}\x06id "2"');
+  expect(second.readBigUInt64LE(texts)).toBe(3n);
+  expect(second[texts + 32]).toBe(1);
+  expect(second.readBigUInt64LE(texts + 32 + 1 + 5 * 9)).toBe(9223372036854775809n);
+  expect(observationInsertColumns.slice(0, 5)).toEqual(['api', 'method', 'template', 'request_id', 'seq']);
 });
 
 it('reads records back from their binary rows and refuses bytes that end inside a row', () => {

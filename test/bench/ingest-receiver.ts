@@ -3,7 +3,7 @@
  * that only counts. Its parent tells when to measure.
  */
 import { Session } from 'node:inspector/promises';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbeddedStore } from '@picket/analyzer/store/embedded-store.ts';
@@ -70,6 +70,8 @@ const tell = (reply: ReceiverReply): void => void process.send?.(reply);
 const receiver = await startReceiver(process.argv[2] ?? '');
 const session = new Session();
 session.connect();
+/** Where the profile of the last round is kept, for a closer look. */
+const profiles = process.env['PICKET_BENCH_PROFILES'];
 let before = process.cpuUsage();
 let profiling = false;
 
@@ -94,7 +96,9 @@ async function begin(profile: boolean): Promise<void> {
 async function end(entries: number): Promise<void> {
   await until(() => receiver.entries() >= entries && receiver.stored() + receiver.dropped() >= entries);
   const { user, system } = process.cpuUsage(before);
-  const shares = profiling ? stageShares((await session.post('Profiler.stop')).profile) : undefined;
+  const profile = profiling ? (await session.post('Profiler.stop')).profile : undefined;
+  const shares = profile ? stageShares(profile) : undefined;
+  if (profile && profiles) writeFileSync(join(profiles, `ingest-${process.pid}.cpuprofile`), JSON.stringify(profile));
   tell({
     reply: 'ended',
     ...{ entries: receiver.entries(), stored: receiver.stored(), dropped: receiver.dropped() },

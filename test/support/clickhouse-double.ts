@@ -1,6 +1,7 @@
 /** What a ClickHouse server looks like from its socket, for faults that a real one cannot be told to have. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { splitObservationRows } from './observations.ts';
 
 /** `full` and `failing` answer as ClickHouse does; `hanging` never answers; `slow` takes a second; `gone` hangs up. */
 export type StoreMood = 'well' | 'slow' | 'hanging' | 'full' | 'failing' | 'gone';
@@ -8,7 +9,7 @@ export type StoreMood = 'well' | 'slow' | 'hanging' | 'full' | 'failing' | 'gone
 export interface ClickHouseDouble {
   url: string;
   mood: StoreMood;
-  /** Lines taken by table. */
+  /** Lines taken by table; of observations the bytes. */
   rows: Map<string, string[]>;
   close(): Promise<void>;
 }
@@ -20,18 +21,22 @@ export async function startClickHouseDouble(): Promise<ClickHouseDouble> {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const table = /INSERT INTO picket\.(\w+)/.exec(url.searchParams.get('query') ?? '')?.[1];
+      const query = url.searchParams.get('query') ?? '';
+      const table = /INSERT INTO picket\.(\w+)/.exec(query)?.[1];
       const answer = (status: number, body: string, code?: number): void => {
         if (code !== undefined) response.setHeader('x-clickhouse-exception-code', String(code));
         response.writeHead(status).end(body);
       };
       const take = (): void => {
         if (table !== undefined) {
-          const lines = Buffer.concat(chunks)
-            .toString('utf8')
-            .split('\n')
-            .filter((line) => line !== '');
-          rows.set(table, [...(rows.get(table) ?? []), ...lines]);
+          const body = Buffer.concat(chunks);
+          const taken = query.endsWith('FORMAT RowBinary')
+            ? splitObservationRows(body).map((row) => row.toString('latin1'))
+            : body
+                .toString('utf8')
+                .split('\n')
+                .filter((line) => line !== '');
+          rows.set(table, [...(rows.get(table) ?? []), ...taken]);
         }
         answer(200, '');
       };

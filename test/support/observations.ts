@@ -1,5 +1,6 @@
 /** Observations for tests: every field filled, from a seed. */
 import { F, ObservationBatch, STRIDE } from '@picket/analyzer/observation.ts';
+import { observationFields } from '@picket/analyzer/store/observation-row.ts';
 import type { ObservationRow } from '@picket/analyzer/store/store.ts';
 
 /** A small generator of uniform 32-bit numbers (mulberry32). */
@@ -87,4 +88,28 @@ export function rowsOf(batch: ObservationBatch, api = 'shop/shop'): ObservationR
     method: 'GET',
     template: `/orders/{id}/${(batch.u32[index * STRIDE + F.operation] ?? 0) % 20}`,
   }));
+}
+
+/** Cuts what `encodeObservationRows` wrote into rows: four texts behind their lengths, then numbers, some of them null. */
+export function splitObservationRows(bytes: Buffer): Buffer[] {
+  const rows: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const from = at;
+    for (let i = 0; i < 4; i++) {
+      let length = 0;
+      let scale = 1;
+      for (let byte = 128; byte > 127; scale *= 128) {
+        byte = bytes.readUInt8(at++);
+        length += (byte & 127) * scale;
+      }
+      at += length;
+    }
+    for (const { kind } of observationFields) {
+      if (kind === 'optional') at += bytes.readUInt8(at) === 1 ? 1 : 9;
+      else at += kind === 'word' ? 4 : 8;
+    }
+    if (at > bytes.length) throw new RangeError(`a row ends ${at - bytes.length} bytes behind the last`);
+    rows.push(bytes.subarray(from, at));
+  }
+  return rows;
 }

@@ -4,8 +4,10 @@
  * One operation at a time runs on a connection, so there are three: one that only inserts, which a long query
  * therefore never delays, and two for everything else. Requests wait in bounded queues.
  */
+import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import path from 'node:path';
 import { Session } from 'chdb';
-import { type EngineRequest, settingsClause } from './statement.ts';
+import { type EngineRequest, type Statement, settingsClause } from './statement.ts';
 
 export interface EngineOptions {
   dataDir: string;
@@ -15,14 +17,9 @@ export interface EngineOptions {
   maxWaiting: number;
 }
 
-export interface EngineAnswer {
-  body: Buffer;
-  writtenRows: number;
-}
-
 export interface Engine {
   /** @throws Error whose message starts with ClickHouse's `Code: N.` */
-  run(request: EngineRequest): Promise<EngineAnswer>;
+  run(request: EngineRequest): Promise<Buffer>;
   /** Waits for what runs, then closes the data folder. */
   close(): Promise<void>;
 }
@@ -57,15 +54,8 @@ export function openEngine(options: EngineOptions): Engine {
       switch (statement.kind) {
         case 'insertRows':
           return inserts.run(async () => {
-            if (statement.data.length === 0) return { body: Buffer.alloc(0), writtenRows: 0 };
-            const summary = await insertSession.insert({
-              table: statement.table,
-              values: statement.data,
-              format: statement.format,
-              ...(statement.columns.length > 0 ? { columns: statement.columns } : {}),
-              settings,
-            });
-            return { body: Buffer.alloc(0), writtenRows: summary.rowsSent ?? 0 };
+            if (statement.data.length > 0) await insert(insertSession, statement, settings, options.dataDir);
+            return Buffer.alloc(0);
           });
         case 'select':
           return runElsewhere((session) =>
@@ -80,7 +70,7 @@ export function openEngine(options: EngineOptions): Engine {
             // The answer is thrown away: after a failed query a connection may prefix the next answer with the rest of it.
             if (Object.keys(parameters).length > 0) await session.queryBindAsync(sql, parameters);
             else await session.queryAsync(sql);
-            return { body: Buffer.alloc(0), writtenRows: 0 };
+            return Buffer.alloc(0);
           });
       }
     },
@@ -91,12 +81,44 @@ export function openEngine(options: EngineOptions): Engine {
   };
 }
 
+async function insert(
+  session: Session,
+  { table, columns, format, data }: Extract<Statement, { kind: 'insertRows' }>,
+  settings: EngineRequest['settings'],
+  folder: string,
+): Promise<void> {
+  if (format !== 'RowBinary') {
+    await session.insert({
+      ...{ table, values: data, format, settings },
+      ...(columns.length > 0 ? { columns } : {}),
+    });
+    return;
+  }
+  // The binding takes text only. A file without a name is what the engine can read, and nothing is left of it after a crash.
+  const name = path.join(folder, 'incoming');
+  const file = openSync(name, 'w+', 0o600);
+  try {
+    unlinkSync(name);
+    // Written in place: the engine reads from where the file stands.
+    for (let at = 0; at < data.length; ) at += writeSync(file, data, at, data.length - at, at);
+    const into = columns.length > 0 ? `${table} (${columns.join(', ')})` : table;
+    await session.queryAsync(`INSERT INTO ${into} SELECT * FROM file(${file}, 'RowBinary')${settingsClause(settings)}`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    throw new Error(`Code: 243. DB::Exception: Cannot write rows: ${(error as Error).message}. (NOT_ENOUGH_SPACE)`, {
+      cause: error,
+    });
+  } finally {
+    closeSync(file);
+  }
+}
+
 async function select(
   session: Session,
   sql: string,
   parameters: Record<string, string>,
   maxAnswerBytes: number,
-): Promise<EngineAnswer> {
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of session.queryStreamBind(sql, parameters, { format: 'TabSeparated' })) {
@@ -109,7 +131,7 @@ async function select(
       );
     }
   }
-  return { body: Buffer.concat(chunks), writtenRows: 0 };
+  return Buffer.concat(chunks);
 }
 
 function createLane(maxWaiting: number): Lane {

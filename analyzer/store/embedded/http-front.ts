@@ -56,18 +56,14 @@ async function answer(
   }
   const result = await engine.run(parsed);
   response.setHeader('X-ClickHouse-Query-Id', parsed.queryId);
-  response.setHeader(
-    'X-ClickHouse-Summary',
-    JSON.stringify({ written_rows: String(result.writtenRows), result_bytes: String(result.body.length) }),
-  );
   const compress =
     url.searchParams.get('enable_http_compression') === '1' &&
     /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
-  if (compress && result.body.length > 0) {
+  if (compress && result.length > 0) {
     response.setHeader('Content-Encoding', 'gzip');
-    response.end(await pack(result.body));
+    response.end(await pack(result));
   } else {
-    response.end(result.body);
+    response.end(result);
   }
 }
 

@@ -2,8 +2,10 @@
 
 export type Statement =
   | { kind: 'select'; sql: string }
-  | { kind: 'insertRows'; table: string; columns: string[]; format: 'JSONEachRow' | 'JSONCompactEachRow'; data: Buffer }
+  | { kind: 'insertRows'; table: string; columns: string[]; format: RowFormat; data: Buffer }
   | { kind: 'command'; sql: string };
+
+export type RowFormat = 'JSONEachRow' | 'JSONCompactEachRow' | 'RowBinary';
 
 export interface EngineRequest {
   statement: Statement;
@@ -27,7 +29,7 @@ const reserved = new Set([
 ]);
 
 const insertRows =
-  /^\s*INSERT\s+INTO\s+([A-Za-z_][\w.]*)\s*(?:\(([^()]*)\))?\s*FORMAT\s+(JSONEachRow|JSONCompactEachRow)\s*$/i;
+  /^\s*INSERT\s+INTO\s+([A-Za-z_][\w.]*)\s*(?:\(([^()]*)\))?\s*FORMAT\s+(JSONEachRow|JSONCompactEachRow|RowBinary)\s*$/;
 /** Our statements never read files or networks; values come as parameters, so this cannot hit one. */
 const outsideFunctions =
   /\b(file|fileCluster|url|urlCluster|s3|s3Cluster|gcs|hdfs|azureBlobStorage|remote|remoteSecure|cluster|mysql|postgresql|mongodb|redis|sqlite|odbc|jdbc|executable|python|iceberg|deltaLake|hudi)\s*\(/i;
@@ -72,7 +74,7 @@ function classify(sql: string, data: Buffer): Statement {
         .split(',')
         .map((column) => column.trim())
         .filter((column) => column !== ''),
-      format: /compact/i.test(format) ? 'JSONCompactEachRow' : 'JSONEachRow',
+      format: format as RowFormat,
       data,
     };
   }

@@ -14,6 +14,7 @@ import { createOperationRegistry } from '@picket/analyzer/operations/registry.ts
 import { encodeObservationRows } from '@picket/analyzer/store/observation-row.ts';
 import { CompiledPolicySchema, FlowType, PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import { createLedger } from '@picket/runtime/ledger.ts';
+import { splitObservationRows } from '../../support/observations.ts';
 import { type FuzzTarget, must } from '../fuzz.ts';
 import { alsMessages, wirePieces } from './als.ts';
 
@@ -82,9 +83,8 @@ function checkRows(batch: ObservationBatch): void {
     batch.f64[(index * STRIDE + F.seq) >> 1] = index + 1;
     return { batch, index, api: 'shop/shop', method: 'GET', template: '/v1/{id}' };
   });
-  const lines = encodeObservationRows(rows).toString('utf8').trimEnd().split('\n');
-  must(lines.length === batch.length, `${batch.length} rows made ${lines.length} lines`);
-  for (const line of lines) must(Array.isArray(JSON.parse(line)), 'a row is no JSON array');
+  const written = splitObservationRows(encodeObservationRows(rows));
+  must(written.length === batch.length, `${batch.length} rows became ${written.length}`);
 }
 
 function policy(): ReturnType<typeof create<typeof CompiledPolicySchema>> {
