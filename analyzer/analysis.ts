@@ -13,7 +13,14 @@ import type { CoordinatorOutput, DecisionChange } from './decide/coordinator-out
 import { type Coordinator, type CoordinatorState, createCoordinator } from './decide/coordinator.ts';
 import type { MatchRecord, MatchValues } from './decide/match.ts';
 import { limitsOf } from './decide/safety.ts';
-import { type ClosedTick, createEngine, type Engine, type EngineOptions, type EngineState } from './engine/engine.ts';
+import {
+  type ClosedTick,
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  type EngineState,
+  type TickOutcome,
+} from './engine/engine.ts';
 import type { Sighting } from './engine/sighting.ts';
 import { createFirstNames, type Turned, turn } from './first-names.ts';
 import { F, type ObservationBatch, STRIDE } from './observation.ts';
@@ -72,7 +79,8 @@ export interface Analysis {
   /** True when ending a tick at `at` would change nothing. */
   idle(at: number): boolean;
   closeTick(at: number): ClosedTick;
-  run(closed: ClosedTick): Promise<AnalysisOutcome>;
+  /** At once where no worker thread takes part: a promise for each second of a log costs more than most of them hold. */
+  run(closed: ClosedTick): AnalysisOutcome | Promise<AnalysisOutcome>;
   /** Everything at `Low` or above, by API, highest score first. */
   verdicts(api?: string): Verdict[];
   coordinator(api: string): Coordinator | undefined;
@@ -177,6 +185,38 @@ export function createAnalysis(options: EngineOptions & { valuesOf(api: string):
     return [...ids];
   };
 
+  const conclude = (ran: TickOutcome): AnalysisOutcome => {
+    const outcome: AnalysisOutcome = {
+      tick: ran.tick,
+      at: ran.at,
+      lastSeq: ran.lastSeq,
+      findings: [],
+      verdicts: [],
+      decisions: [],
+      answers: [],
+      inputs,
+    };
+    const byApi = ran.sightings.length > 0 ? sightingsByApi(ran.sightings) : undefined;
+    for (const { api, lo, hi, sharedBy } of ran.shared)
+      coordinators.get(apiNames.get(api) ?? '')?.shared(hex16(lo, hi), sharedBy);
+    for (const [hash, name] of apiNames) {
+      const sightings = byApi?.get(hash);
+      const coordinator = coordinators.get(name) as Coordinator;
+      if (!sightings && !ran.merged && !coordinator.hasNews()) continue;
+      const view = {
+        tick: ran.tick,
+        at: ran.at,
+        population: ran.snapshot.get(hash),
+        standing: ran.standing?.get(hash),
+        reconsider: ran.merged,
+      };
+      add(outcome, coordinator.take(view, sightings ?? []));
+    }
+    inputs = [];
+    for (const input of outcome.inputs) apply(input, ran.at, outcome);
+    return outcome;
+  };
+
   return {
     engine,
     accept(base) {
@@ -203,46 +243,12 @@ export function createAnalysis(options: EngineOptions & { valuesOf(api: string):
       turned.set(closed.tick, names.takeTurned());
       return closed;
     },
-    async run(closed) {
+    run(closed) {
       turn(closed.batch.u32, turned.get(closed.tick) ?? []);
       turned.delete(closed.tick);
       const running = engine.run(closed);
       see(closed.batch);
-      const ran = await running;
-      const outcome: AnalysisOutcome = {
-        tick: ran.tick,
-        at: ran.at,
-        lastSeq: ran.lastSeq,
-        findings: [],
-        verdicts: [],
-        decisions: [],
-        answers: [],
-        inputs,
-      };
-      const byApi = new Map<number, Sighting[]>();
-      for (const sighting of ran.sightings) {
-        const list = byApi.get(sighting.api);
-        if (list) list.push(sighting);
-        else byApi.set(sighting.api, [sighting]);
-      }
-      for (const { api, lo, hi, sharedBy } of ran.shared)
-        coordinators.get(apiNames.get(api) ?? '')?.shared(hex16(lo, hi), sharedBy);
-      for (const [hash, name] of apiNames) {
-        const sightings = byApi.get(hash);
-        const coordinator = coordinators.get(name) as Coordinator;
-        if (!sightings && !ran.merged && !coordinator.hasNews()) continue;
-        const view = {
-          tick: ran.tick,
-          at: ran.at,
-          population: ran.snapshot.get(hash),
-          standing: ran.standing?.get(hash),
-          reconsider: ran.merged,
-        };
-        add(outcome, coordinator.take(view, sightings ?? []));
-      }
-      inputs = [];
-      for (const input of outcome.inputs) apply(input, ran.at, outcome);
-      return outcome;
+      return running instanceof Promise ? running.then(conclude) : conclude(running);
     },
     verdicts: (api) =>
       [...coordinators]
@@ -270,6 +276,16 @@ export function createAnalysis(options: EngineOptions & { valuesOf(api: string):
     },
     close: () => engine.close(),
   };
+}
+
+function sightingsByApi(sightings: readonly Sighting[]): Map<number, Sighting[]> {
+  const byApi = new Map<number, Sighting[]>();
+  for (const sighting of sightings) {
+    const list = byApi.get(sighting.api);
+    if (list) list.push(sighting);
+    else byApi.set(sighting.api, [sighting]);
+  }
+  return byApi;
 }
 
 function add(outcome: AnalysisOutcome, output: CoordinatorOutput): void {

@@ -8,7 +8,7 @@ import { addDistinct, countDistinct, DISTINCT_WORDS, hasDistinct } from '../prof
 import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
 import { hasFlag, isLogin, methodOf, outcomeOf } from './facts.ts';
-import { cellOf, SUMS } from './population.ts';
+import { cellOf, SUMS, sumsOf } from './population.ts';
 import { betaGeometricSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
 
@@ -93,8 +93,9 @@ export const bruteForce: DetectorFactory = (close) => {
             const { f32 } = t.slab;
             if ((f32[base + t.own + O.successes] as number) === 0) return;
             const at = cellOf(DETECTOR, kind) * SUMS;
-            partial.sums[at] = (partial.sums[at] as number) + 1;
-            partial.sums[at + 1] = (partial.sums[at + 1] as number) + (f32[base + t.own + O.bare] as number);
+            const sums = sumsOf(partial, DETECTOR);
+            sums[at] = (sums[at] as number) + 1;
+            sums[at + 1] = (sums[at + 1] as number) + (f32[base + t.own + O.bare] as number);
           }),
       }),
   );
@@ -269,7 +270,7 @@ export const bruteForce: DetectorFactory = (close) => {
 
 function learn(scene: Scene, depth: number, failed: boolean): void {
   const at = cellOf(DETECTOR, Key.account) * SUMS + 2 * Math.min(depth, depths - 1);
-  const sums = scene.partial.sums;
+  const sums = sumsOf(scene.partial, DETECTOR);
   sums[at] = (sums[at] as number) + 1;
   if (failed) sums[at + 1] = (sums[at + 1] as number) + 1;
 }

@@ -8,7 +8,7 @@ import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.
 import { fold } from '../profile/hash.ts';
 import { isLogin, outcomeOf } from './facts.ts';
 import type { Detector, DetectorFactory } from './detector.ts';
-import { SUMS, cellOf } from './population.ts';
+import { cellOf, SUMS, sumsOf } from './population.ts';
 import { betaBinomialSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
 
@@ -36,9 +36,9 @@ export const credentialStuffing: DetectorFactory = (close) => {
             const { u32 } = table.slab;
             const tried = countDistinct(u32, base + table.own + O.tried);
             const at = cellOf(DETECTOR, kind) * SUMS;
-            partial.sums[at] = (partial.sums[at] as number) + tried;
-            partial.sums[at + 1] =
-              (partial.sums[at + 1] as number) + Math.min(tried, countDistinct(u32, base + table.own + O.failed));
+            const sums = sumsOf(partial, DETECTOR);
+            sums[at] = (sums[at] as number) + tried;
+            sums[at + 1] = (sums[at + 1] as number) + Math.min(tried, countDistinct(u32, base + table.own + O.failed));
           }),
       }),
   );

@@ -11,7 +11,7 @@ import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.
 import { fold } from '../profile/hash.ts';
 import { hasFlag, isLogin, outcomeOf } from './facts.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
-import { cellOf, LOGINS, SUMS } from './population.ts';
+import { cellOf, LOGINS, SUMS, sumsOf } from './population.ts';
 import { betaBinomialSurprise, negativeBinomialSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
 
@@ -88,8 +88,9 @@ export const distributedStuffing: DetectorFactory = (close) => {
             // What only failed may be a piece of an attack too thin to be seen in it.
             if (failures >= attempts) return;
             const at = cellOf(DETECTOR, kind) * SUMS;
-            partial.sums[at] = (partial.sums[at] as number) + attempts;
-            partial.sums[at + 1] = (partial.sums[at + 1] as number) + failures;
+            const sums = sumsOf(partial, DETECTOR);
+            sums[at] = (sums[at] as number) + attempts;
+            sums[at + 1] = (sums[at + 1] as number) + failures;
           }),
       }),
   );
@@ -104,9 +105,10 @@ export const distributedStuffing: DetectorFactory = (close) => {
           close(table, base, (partial) => {
             const at = cellOf(DETECTOR, Key.address) * SUMS + 3 * index;
             const count = strangersIn(table, base);
-            partial.sums[at] = (partial.sums[at] as number) + 1;
-            partial.sums[at + 1] = (partial.sums[at + 1] as number) + count;
-            partial.sums[at + 2] = (partial.sums[at + 2] as number) + count * count;
+            const sums = sumsOf(partial, DETECTOR);
+            sums[at] = (sums[at] as number) + 1;
+            sums[at + 1] = (sums[at + 1] as number) + count;
+            sums[at + 2] = (sums[at + 2] as number) + count * count;
           }),
       }),
   );

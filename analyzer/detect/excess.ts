@@ -6,7 +6,7 @@ import { F, Flag } from '../observation.ts';
 import { Key } from '../engine/key-kind.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
 import { burstMs, burstWeight, hasFlag, isAsset } from './facts.ts';
-import { cellOf, type Partial, SUMS } from './population.ts';
+import { cellOf, type Partial, SUMS, sumsOf } from './population.ts';
 import { normalOf, normalSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
 
@@ -181,8 +181,9 @@ function learn(table: WindowTable, base: number, index: number, partial: Partial
   const share = 1 / (1 + windows);
   // Two windows and the peak share one cell of nine numbers: three each.
   const at = cellOf(DETECTOR, kind) * SUMS;
-  addNormal(partial.sums, at + index * 3, ln, share);
-  if (index === 0) addNormal(partial.sums, at + peak.place, Math.log(Math.max(1, f32[own + O.peak] as number)), share);
+  const sums = sumsOf(partial, DETECTOR);
+  addNormal(sums, at + index * 3, ln, share);
+  if (index === 0) addNormal(sums, at + peak.place, Math.log(Math.max(1, f32[own + O.peak] as number)), share);
 }
 
 function addNormal(sums: Float64Array, at: number, value: number, share: number): void {

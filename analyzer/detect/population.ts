@@ -11,6 +11,7 @@ const KINDS = 16;
 export const SUMS = 9;
 
 const SUMS_LENGTH = detectorIds.length * KINDS * SUMS;
+const DETECTOR_SUMS = KINDS * SUMS;
 
 /** Bins of the histogram of window surprises: 0.25 decades each. */
 export const BINS = 160;
@@ -25,7 +26,10 @@ const maxOperations = 4096;
 
 /** What one partition learned of one API since the last merge: mostly next to nothing, so its histograms are sparse. */
 export interface Partial {
+  /** Written through `sumsOf`. */
   sums: Float64Array;
+  /** Bit by detector: those that may have written to their part of the sums. */
+  written: number;
   /** Weight by cell and bin, `cell × BINS + bin`. */
   surprises: Map<number, number>;
   /** Likewise, what was claimed of each closed window after calibration, anomalous ones included. */
@@ -39,6 +43,7 @@ export interface Partial {
 export function createPartial(): Partial {
   return {
     sums: new Float64Array(SUMS_LENGTH),
+    written: 0,
     surprises: new Map(),
     claims: new Map(),
     logins: new Float64Array(2),
@@ -47,9 +52,16 @@ export function createPartial(): Partial {
   };
 }
 
+/** The sums, of which the detector writes its own cells. */
+export function sumsOf(partial: Partial, detector: number): Float64Array {
+  partial.written |= 1 << detector;
+  return partial.sums;
+}
+
 /** Empties a partial for another use: at a merge every ten seconds and 64 partitions, making new ones is what costs. */
 export function clearPartial(partial: Partial): void {
-  partial.sums.fill(0);
+  if (partial.written !== 0) partial.sums.fill(0);
+  partial.written = 0;
   partial.logins.fill(0);
   // Clearing a map makes it new tables, empty or not.
   if (partial.surprises.size > 0) partial.surprises.clear();
@@ -261,14 +273,17 @@ function scale(values: Float64Array, factor: number): void {
 }
 
 function addInto(merged: Merged, partial: Partial): void {
-  add(merged.sums, partial.sums);
-  add(merged.logins, partial.logins);
+  // Of 1,440 sums few are written between two merges, and there are 64 partials.
+  for (let detector = 0; detector < detectorIds.length; detector++)
+    if (partial.written & (1 << detector))
+      add(merged.sums, partial.sums, detector * DETECTOR_SUMS, (detector + 1) * DETECTOR_SUMS);
+  add(merged.logins, partial.logins, 0, partial.logins.length);
   merged.tests += partial.tests;
   addBins(merged.surprises, partial.surprises);
   addBins(merged.claims, partial.claims);
   for (const [operation, sums] of partial.operations) {
     if (merged.operations.size >= maxOperations && !merged.operations.has(operation)) continue;
-    add(obtain(merged.operations, operation, OPERATION_SUMS), sums);
+    add(obtain(merged.operations, operation, OPERATION_SUMS), sums, 0, OPERATION_SUMS);
   }
 }
 
@@ -286,9 +301,9 @@ function obtain(map: Map<number, Float64Array>, key: number, length: number): Fl
 }
 
 /** Mostly nothing: what is not written costs half. */
-function add(into: Float64Array, from: Float64Array): void {
-  for (let i = 0; i < from.length; i++) {
-    const value = from[i] as number;
+function add(into: Float64Array, values: Float64Array, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
+    const value = values[i] as number;
     if (value !== 0) into[i] = (into[i] as number) + value;
   }
 }

@@ -10,7 +10,7 @@ import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.
 import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
 import { hasFlag, isAsset, methodOf, statusOf } from './facts.ts';
-import { cellOf, SUMS } from './population.ts';
+import { cellOf, SUMS, sumsOf } from './population.ts';
 import { betaGeometricSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
 
@@ -97,7 +97,7 @@ export const probing: DetectorFactory = (close) => {
         const { f32 } = t.slab;
         const own = base + t.own;
         const at = cellOf(DETECTOR, kind) * SUMS;
-        const sums = partial.sums;
+        const sums = sumsOf(partial, DETECTOR);
         sums[at] = (sums[at] as number) + 1;
         sums[at + 1] = (sums[at + 1] as number) + (f32[own + O.gone] as number) + alikeWeight(f32, own);
         // Hostile only in looks is what the site answers; what it refuses stays hostile, however many try.

@@ -9,7 +9,7 @@ import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.
 import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
 import { burstMs, burstWeight, hasFlag, isAsset, isLogin, methodOf, statusOf } from './facts.ts';
-import { cellOf, SUMS } from './population.ts';
+import { cellOf, SUMS, sumsOf } from './population.ts';
 import { combinedSurprise, normalOf, normalSurprise } from './statistics.ts';
 import { W, WindowTable } from './window-table.ts';
 
@@ -94,7 +94,7 @@ export const scraping: DetectorFactory = (close) => {
       f64[(base + t.kept + Kept.lastAt) >> 1] = f64[(base + W.windowAt) >> 1] as number;
       close(t, base, (partial, kind) => {
         const at = cellOf(DETECTOR, kind) * SUMS;
-        const sums = partial.sums;
+        const sums = sumsOf(partial, DETECTOR);
         const ln = Math.log(targets * choiceShare(f32, own));
         sums[at] = (sums[at] as number) + 1;
         sums[at + 1] = (sums[at + 1] as number) + ln;

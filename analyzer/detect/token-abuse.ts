@@ -8,7 +8,7 @@ import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.
 import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory } from './detector.ts';
 import { hasFlag, statusOf } from './facts.ts';
-import { cellOf, SUMS } from './population.ts';
+import { cellOf, SUMS, sumsOf } from './population.ts';
 import { betaBinomialSurprise, betaGeometricSurprise, combinedSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
 
@@ -55,8 +55,9 @@ export const tokenAbuse: DetectorFactory = (close) => {
         const { u32, f32 } = t.slab;
         const own = base + t.own;
         const at = cellOf(DETECTOR, kind) * SUMS;
+        const sums = sumsOf(partial, DETECTOR);
         const add = (index: number, amount: number): void => {
-          partial.sums[at + index] = (partial.sums[at + index] as number) + amount;
+          sums[at + index] = (sums[at + index] as number) + amount;
         };
         add(S.windows, 1);
         for (const [set, sum] of [

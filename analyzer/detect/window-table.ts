@@ -89,8 +89,9 @@ export class WindowTable {
   /** Closes the windows that ended before `now`. */
   sweep(now: number): void {
     const { f64, words } = this.slab;
-    for (const slot of this.#calendar.openedBy(now - this.windowMs)) {
-      const base = slot * words;
+    const slots = this.#calendar.openedBy(now - this.windowMs);
+    for (let i = 0; i < slots.length; i++) {
+      const base = (slots[i] as number) * words;
       if (now - (f64[(base + W.windowAt) >> 1] as number) >= this.windowMs) this.#close(base);
     }
   }

@@ -82,8 +82,8 @@ export interface Engine {
   idle(at: number): boolean;
   /** Ends the open tick at event time `at`. */
   closeTick(at: number): ClosedTick;
-  /** Runs closed ticks, one call at a time, in order. */
-  run(closed: ClosedTick): Promise<TickOutcome>;
+  /** Runs closed ticks, one call at a time, in order; at once where no worker thread takes part. */
+  run(closed: ClosedTick): TickOutcome | Promise<TickOutcome>;
   /** A person said that this surprise was normal: it joins the population at the next merge. A negative weight takes it back. */
   teach(api: number, detector: number, kind: number, surprise: number, weight: number): void;
   /** Principals of the API count as standing once they have been known so long. Belongs to the policy, not to the state. */
@@ -126,7 +126,8 @@ export function createEngine(options: EngineOptions): Engine {
   const take = (result: JobResult): Sighting[] => {
     const sightings: Sighting[] = [];
     pending = [];
-    for (const output of result.outputs) {
+    for (let i = 0; i < result.outputs.length; i++) {
+      const output = result.outputs[i] as JobResult['outputs'][number];
       // Item by item: a call does not take as many arguments as a flood makes sightings.
       for (const sighting of output.sightings) sightings.push(sighting);
       for (const update of output.derived) {
@@ -136,6 +137,34 @@ export function createEngine(options: EngineOptions): Engine {
       }
     }
     return sightings;
+  };
+
+  const conclude = (closed: ClosedTick, { drain, sweep }: Job, result: JobResult): TickOutcome => {
+    const sightings = take(result);
+    let standing: Map<number, Standing> | undefined;
+    if (drain) {
+      population.merge([...result.drained.map((d) => d.partials), taught(lessons)], closed.at);
+      lessons = [];
+      if (sweep) standing = sumStanding(result.drained.map((d) => d.standing));
+    }
+    ranTick = closed.tick;
+    ranAt = closed.at;
+    ranSeq = closed.lastSeq;
+    if (spare.length < 4) {
+      spare.push(closed.batch);
+      for (let i = 0; i < PARTITIONS; i++) (closed.lists[i] as UpdateList).length = 0;
+      spareLists.push(closed.lists);
+    }
+    return {
+      tick: closed.tick,
+      at: closed.at,
+      lastSeq: closed.lastSeq,
+      sightings,
+      shared: result.outputs.flatMap((o) => o.shared),
+      snapshot: population.snapshot,
+      standing,
+      merged: drain,
+    };
   };
 
   return {
@@ -170,45 +199,21 @@ export function createEngine(options: EngineOptions): Engine {
       lists = spareLists.pop() ?? freshLists();
       return closed;
     },
-    async run(closed) {
-      const drain = crosses(populationMs, ranAt, closed.at);
-      const sweep = crosses(sweepMs, ranAt, closed.at);
+    run(closed) {
       const job: Job = {
         u32: closed.batch.u32,
         f64: closed.batch.f64,
         work: work.of(closed.lists, pending),
         snapshot: population.snapshot,
         at: closed.at,
-        drain,
-        sweep,
+        drain: crosses(populationMs, ranAt, closed.at),
+        sweep: crosses(sweepMs, ranAt, closed.at),
         ages,
       };
-      const result = await hosts.run(job);
-      const sightings = take(result);
-      let standing: Map<number, Standing> | undefined;
-      if (drain) {
-        population.merge([...result.drained.map((d) => d.partials), taught(lessons)], closed.at);
-        lessons = [];
-        if (sweep) standing = sumStanding(result.drained.map((d) => d.standing));
-      }
-      ranTick = closed.tick;
-      ranAt = closed.at;
-      ranSeq = closed.lastSeq;
-      if (spare.length < 4) {
-        spare.push(closed.batch);
-        for (const list of closed.lists) list.length = 0;
-        spareLists.push(closed.lists);
-      }
-      return {
-        tick: closed.tick,
-        at: closed.at,
-        lastSeq: closed.lastSeq,
-        sightings,
-        shared: result.outputs.flatMap((o) => o.shared),
-        snapshot: population.snapshot,
-        standing,
-        merged: drain,
-      };
+      const result = hosts.run(job);
+      return result instanceof Promise
+        ? result.then((late) => conclude(closed, job, late))
+        : conclude(closed, job, result);
     },
     teach(api, detector, kind, surprise, weight) {
       lessons.push({ api, cell: cellOf(detector, kind), surprise, weight });

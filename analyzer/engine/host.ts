@@ -38,32 +38,39 @@ export interface JobResult {
 }
 
 export class PartitionHost {
-  readonly #partitions: Map<number, Partition>;
+  readonly #own: readonly Partition[];
+  /** By index, those of other threads left out. */
+  readonly #partitions: Partition[] = [];
 
   constructor(indices: readonly number[], tableBytes: number) {
-    this.#partitions = new Map(indices.map((index) => [index, new Partition(index, tableBytes)]));
+    this.#own = indices.map((index) => new Partition(index, tableBytes));
+    for (const partition of this.#own) this.#partitions[partition.index] = partition;
   }
 
   run(job: Job): JobResult {
     const result: JobResult = { outputs: [], drained: [] };
-    for (const { partition: index, list, received } of job.work) {
-      const partition = this.#partitions.get(index) as Partition;
+    // By index here and wherever each tick passes: iterators were a third of the garbage of a log that spans a day.
+    for (let i = 0; i < job.work.length; i++) {
+      const { partition: index, list, received } = job.work[i] as PartitionWork;
+      const partition = this.#partitions[index] as Partition;
       const output = partition.process(job.u32, job.f64, list ?? emptyList, received ?? noUpdates, job.snapshot);
       if (output) result.outputs.push({ partition: index, ...output });
     }
     if (job.drain)
-      for (const [index, partition] of this.#partitions) {
+      for (let i = 0; i < this.#own.length; i++) {
+        const partition = this.#own[i] as Partition;
         // Between sweeps most partitions have nothing to tell, and in an old log there are many merges in between.
         if (!job.sweep && !partition.learned) continue;
         const drained = partition.drain(job.at, job.sweep, job.snapshot, job.ages);
-        if (drained.partials.size > 0 || drained.standing) result.drained.push({ partition: index, ...drained });
+        if (drained.partials.size > 0 || drained.standing)
+          result.drained.push({ partition: partition.index, ...drained });
       }
     return result;
   }
 
   usage(): Usage {
     const total = { bytes: 0, maxBytes: 0, profiles: 0, evicted: 0, refused: 0 };
-    for (const partition of this.#partitions.values()) {
+    for (const partition of this.#own) {
       const usage = partition.usage();
       total.bytes += usage.bytes;
       total.maxBytes += usage.maxBytes;
@@ -75,11 +82,11 @@ export class PartitionHost {
   }
 
   save(): [number, PartitionState][] {
-    return [...this.#partitions].map(([index, partition]) => [index, partition.save()]);
+    return this.#own.map((partition) => [partition.index, partition.save()]);
   }
 
   load(states: readonly (readonly [number, PartitionState])[]): void {
-    for (const [index, state] of states) this.#partitions.get(index)?.load(state);
+    for (const [index, state] of states) this.#partitions[index]?.load(state);
   }
 }
 

@@ -224,6 +224,8 @@ export class Partition {
     if (this.#tables.length !== state.tables.length) throw new RangeError('partition state has another set of tables');
     for (const [i, table] of this.#tables.entries()) table.load(state.tables[i] as SlabState);
     this.#partials = new Map(state.partials);
+    // A checkpoint need not say which sums were written.
+    for (const partial of this.#partials.values()) partial.written = -1;
     this.#announced = new Set(state.announced);
   }
 

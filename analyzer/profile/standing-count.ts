@@ -66,8 +66,9 @@ export class StandingCount {
     if (!this.#knows(ages)) this.restart();
     this.#countedAt = now;
     const { u32, f64, words } = this.#slab;
-    for (const slot of this.#calendar.openedBy(now)) {
-      const base = slot * words;
+    const slots = this.#calendar.openedBy(now);
+    for (let i = 0; i < slots.length; i++) {
+      const base = (slots[i] as number) * words;
       this.leave(base);
       const lastAt = f64[(base + P.lastAt) >> 1] as number;
       if (now - lastAt > day) continue;

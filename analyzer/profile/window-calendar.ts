@@ -6,9 +6,10 @@
 
 /** Sweeps come once a minute of event time: finer would be of no use. */
 const widthMs = 60_000;
-const none: readonly number[] = [];
+const none = new Int32Array(0);
 /** What was found last: there are hundreds of calendars, and each is asked once a minute. */
-const found: number[] = [];
+let found = new Int32Array(256);
+let foundCount = 0;
 
 /** Slots are linked by the minute in which their window opened. Links hold slot + 1; 0 = none. */
 export class WindowCalendar {
@@ -43,10 +44,10 @@ export class WindowCalendar {
   }
 
   /** Slots whose window opened before the end of the minute that `at` is in, ascending. Overwritten by the next call. */
-  openedBy(at: number): readonly number[] {
+  openedBy(at: number): Int32Array {
     const last = Math.floor(at / widthMs);
     if (last < this.#earliest) return none;
-    found.length = 0;
+    foundCount = 0;
     // After a gap in time, or from the beginning of it, the minutes that have slots are fewer than those that have none.
     if (last - this.#earliest > this.#heads.size) {
       for (const [minute, head] of this.#heads) if (minute <= last) this.#collect(head);
@@ -55,7 +56,7 @@ export class WindowCalendar {
     }
     this.#earliest = last;
     // In slot order, so that sums come out the same whatever the links have been through.
-    return found.length > 1 ? found.sort((a, b) => a - b) : found;
+    return foundCount === 0 ? none : sorted(found.subarray(0, foundCount));
   }
 
   clear(): void {
@@ -73,18 +74,35 @@ export class WindowCalendar {
   }
 
   #collect(head: number): void {
-    for (let link = head; link !== 0; link = this.#next[link] as number) found.push(link - 1);
+    for (let link = head; link !== 0; link = this.#next[link] as number) {
+      if (foundCount === found.length) found = enlarged(found, foundCount * 2);
+      found[foundCount++] = link - 1;
+    }
   }
 
   #grow(link: number): void {
     const length = lengthFor(this.#next.length, link);
-    const next = new Int32Array(length);
-    next.set(this.#next);
-    this.#next = next;
-    const before = new Int32Array(length);
-    before.set(this.#before);
-    this.#before = before;
+    this.#next = enlarged(this.#next, length);
+    this.#before = enlarged(this.#before, length);
   }
+}
+
+/** Few at a time, mostly: a call of the library's sort would cost more than the sorting. */
+function sorted(slots: Int32Array): Int32Array {
+  if (slots.length > 24) return slots.sort();
+  for (let i = 1; i < slots.length; i++) {
+    const slot = slots[i] as number;
+    let to = i;
+    for (; to > 0 && (slots[to - 1] as number) > slot; to--) slots[to] = slots[to - 1] as number;
+    slots[to] = slot;
+  }
+  return slots;
+}
+
+function enlarged(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const next = new Int32Array(length);
+  next.set(array);
+  return next;
 }
 
 function lengthFor(length: number, link: number): number {

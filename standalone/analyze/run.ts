@@ -1,7 +1,7 @@
 /** The engine behind `picket analyze`: the same identification, detection and scoring as live traffic, on a log's own time. */
 import { createHash, randomBytes } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import { createAnalysis } from '@picket/analyzer/analysis.ts';
+import { type AnalysisOutcome, createAnalysis } from '@picket/analyzer/analysis.ts';
 import type { MatchValues } from '@picket/analyzer/decide/match.ts';
 import { createEscrow } from '@picket/analyzer/identify/escrow.ts';
 import { createGenerationMap, hashKey } from '@picket/analyzer/identify/generation-map.ts';
@@ -87,7 +87,10 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
         if (options.sinceMs !== undefined && entry.at < options.sinceMs) continue;
         if (options.untilMs !== undefined && entry.at >= options.untilMs) continue;
         if (!run.begun) await run.begin(entry.at);
-        if (run.due(entry.at)) await run.tick(entry.at);
+        if (run.due(entry.at)) {
+          const ticking = run.tick(entry.at);
+          if (ticking) await ticking;
+        }
         run.take(entry, logs.files[entry.file]?.name ?? '');
       }
     }
@@ -232,7 +235,7 @@ interface Run {
   change(policy: CompiledPolicy): void;
   /** Ticks must end before a record at `at` is taken. */
   due(at: number): boolean;
-  tick(at: number): Promise<void>;
+  tick(at: number): void | Promise<void>;
   take(entry: LogEntry, file: string): void;
   finish(): Promise<void>;
   close(): Promise<void>;
@@ -274,15 +277,22 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
   let latest = Number.NEGATIVE_INFINITY;
   let begun = false;
 
-  const runTick = async (at: number): Promise<void> => {
+  const runTick = (at: number): void | Promise<void> => {
     tickAt = at;
     if (analysis.idle(at)) return;
-    const outcome = await analysis.run(analysis.closeTick(at));
+    const outcome = analysis.run(analysis.closeTick(at));
+    return outcome instanceof Promise ? outcome.then(show) : show(outcome);
+  };
+  const show = (outcome: AnalysisOutcome): void => {
     for (const verdict of outcome.verdicts) collector.onVerdict(verdict, outcome.at);
     for (const change of outcome.decisions) {
       const about = outcome.verdicts.findLast((v) => v.name === change.decision.verdict);
       dry.apply(change, about?.campaign?.traits ?? []);
     }
+  };
+
+  const inTurn = async (ends: readonly number[]): Promise<void> => {
+    for (const end of ends) await runTick(end);
   };
 
   return {
@@ -309,23 +319,19 @@ function createRun(policies: CompiledPolicy[], workers: number, collector: Analy
       latest = Math.max(latest, entry.at);
     },
     due: (at) => at - lagMs >= tickAt + tickMs,
-    async tick(at) {
+    tick(at) {
       const end = Math.floor((at - lagMs) / tickMs) * tickMs;
       // Judged when it happened: after a gap in the log the evidence would have decayed before anyone looked at it.
       const settled = Math.ceil((latest + 1) / tickMs) * tickMs;
-      if (settled < end) {
-        await runTick(settled);
-        await runTick(settled + tickMs);
-      }
-      if (end > tickAt) await runTick(end);
+      const next = settled + tickMs;
+      if (settled < end) return inTurn(next < end ? [settled, next, end] : [settled, next]);
+      return end > tickAt ? runTick(end) : undefined;
     },
     async finish() {
       if (!Number.isFinite(latest)) return;
       // Twice: what keys told each other in the last tick arrives in the next.
       const end = Math.ceil(latest / tickMs) * tickMs;
-      await runTick(end);
-      await runTick(end + tickMs);
-      await runTick(end + 2 * tickMs);
+      await inTurn([end, end + tickMs, end + 2 * tickMs]);
       for (const verdict of analysis.verdicts()) collector.onVerdict(verdict, latest);
     },
     close: () => analysis.close(),
