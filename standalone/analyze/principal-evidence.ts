@@ -3,9 +3,9 @@
  * line passes, so everyone is remembered until the table is full; then a newcomer needs more to tell than somebody who
  * makes room. A principal that a verdict names is pinned and stays.
  */
-import { hashKey } from '@picket/analyzer/identify/generation-map.ts';
 import { fold } from '@picket/analyzer/profile/hash.ts';
-import { createTimeBuckets, type TimeBuckets } from './time-buckets.ts';
+import { KeyIndex } from '@picket/analyzer/profile/key-index.ts';
+import { createTimelines, type Timelines } from './timelines.ts';
 
 /** A principal: its kind and the two words of its pseudonym. */
 export interface EvidenceKey {
@@ -25,22 +25,16 @@ export interface EvidenceLine {
   text: string;
 }
 
-export interface TimelineBucket {
+export interface PrincipalEvidence {
   requests: number;
   errors: number;
-}
-
-export interface PrincipalEvidence extends EvidenceKey {
-  requests: number;
-  errors: number;
-  /** Its place among the entries. */
+  /** Its place among the entries, and in `timelines`; until the next change. */
   place: number;
   pinned: boolean;
   first: EvidenceLine | undefined;
   last: EvidenceLine | undefined;
   /** The most telling lines between, at most `maxTelling`. */
   telling: { weight: number; line: EvidenceLine }[];
-  timeline: TimeBuckets<TimelineBucket>;
 }
 
 export interface EvidenceTable {
@@ -53,6 +47,7 @@ export interface EvidenceTable {
   get(key: EvidenceKey): PrincipalEvidence | undefined;
   /** Times that a principal made room or found none. */
   readonly forgotten: number;
+  readonly timelines: Timelines;
 }
 
 const maxTelling = 4;
@@ -63,17 +58,10 @@ const errorInterest = 4;
 /** With a full table, less than this is not worth an entry: most keys of a flood come once. */
 const admitAt = 4;
 
-const timelineKind = {
-  create: (): TimelineBucket => ({ requests: 0, errors: 0 }),
-  merge(into: TimelineBucket, from: TimelineBucket) {
-    into.requests += from.requests;
-    into.errors += from.errors;
-  },
-};
-
 export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrincipals >> 1): EvidenceTable {
-  // Numbers as keys, and the entries beside in an array: most principals of a large log are looked for in vain.
-  const table = new Map<number, PrincipalEvidence>();
+  // Most principals of a large log are looked for in vain.
+  const places = new KeyIndex();
+  const timelines = createTimelines(maxTimelineBuckets);
   const entries: PrincipalEvidence[] = [];
   /** By place: requests and errors, those before its entry included; decides who makes room, no pinned one does. */
   const interests = new Float64Array(maxPrincipals + maxPinned);
@@ -81,6 +69,11 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
   let hand = 0;
   let pinned = 0;
   let forgotten = 0;
+
+  function find(key: EvidenceKey): PrincipalEvidence | undefined {
+    const place = places.find(key.lo, tagged(key));
+    return place < 0 ? undefined : entries[place];
+  }
 
   /** Moves a hand over a few entries: the one with least to tell goes if it has less than the newcomer. */
   function makeRoom(interest: number): boolean {
@@ -95,7 +88,8 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
     }
     forgotten++;
     if (worst < 0) return false;
-    table.delete(numberOf(entries[worst] as PrincipalEvidence));
+    places.remove(worst);
+    timelines.move(entries.length - 1, worst);
     const last = entries.pop();
     if (worst < entries.length && last !== undefined) {
       entries[worst] = last;
@@ -113,21 +107,17 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
     return before;
   }
 
-  function admit({ kind, lo, hi }: EvidenceKey, interest: number): PrincipalEvidence {
+  function admit(key: EvidenceKey, interest: number): PrincipalEvidence {
     const entry: PrincipalEvidence = {
-      kind,
-      lo,
-      hi,
       requests: 0,
       errors: 0,
-      place: entries.length,
+      place: places.add(key.lo, tagged(key)),
       pinned: false,
       first: undefined,
       last: undefined,
       telling: [],
-      timeline: createTimeBuckets(maxTimelineBuckets, timelineKind),
     };
-    table.set(numberOf(entry), entry);
+    timelines.clear(entry.place);
     interests[entries.length] = interest;
     entries.push(entry);
     return entry;
@@ -149,10 +139,10 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
       return forgotten;
     },
     add(key, atMs, error, weight, line) {
-      let entry = table.get(numberOf(key));
+      let entry = find(key);
       if (entry === undefined) {
         let interest = 0;
-        if (table.size >= maxPrincipals) {
+        if (entries.length >= maxPrincipals) {
           interest = seenBefore(key) + (error ? errorInterest : 0) + weight;
           if (interest < admitAt || !makeRoom(interest)) return;
         }
@@ -161,20 +151,18 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
       entry.requests++;
       if (error) entry.errors++;
       if (!entry.pinned) interests[entry.place] = (interests[entry.place] as number) + (error ? 1 + errorInterest : 1);
-      const bucket = entry.timeline.at(atMs);
-      bucket.requests++;
-      if (error) bucket.errors++;
+      timelines.add(entry.place, atMs, error);
       if (entry.first === undefined) entry.first = line();
       else if (weight > 0) keepTelling(entry, weight, line);
       // The last line is kept for those under suspicion, and now and then for the others: it costs a copy.
       if (entry.pinned || (entry.requests & 63) === 0) entry.last = line();
     },
     pin(key) {
-      let entry = table.get(numberOf(key));
+      let entry = find(key);
       if (entry?.pinned) return true;
       if (pinned >= maxPinned) return false;
       if (entry === undefined) {
-        if (table.size >= maxPrincipals) makeRoom(Number.POSITIVE_INFINITY);
+        if (entries.length >= maxPrincipals) makeRoom(Number.POSITIVE_INFINITY);
         entry = admit(key, 0);
       }
       entry.pinned = true;
@@ -183,19 +171,20 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
       return true;
     },
     attach(key, lines) {
-      const entry = table.get(numberOf(key));
+      const entry = find(key);
       if (entry === undefined) return;
       for (const line of lines)
         if (!entry.telling.some((t) => t.line.line === line.line && t.line.file === line.file))
           keepTelling(entry, 10, () => line);
     },
-    get: (key) => table.get(numberOf(key)),
+    get: find,
+    timelines,
   };
 }
 
-/** 53 bits of the key: principals that share them, which hardly any two do, share an entry. */
-function numberOf({ kind, lo, hi }: EvidenceKey): number {
-  return hashKey(lo, (hi ^ kind) >>> 0);
+/** The high word with the kind in it. */
+function tagged({ kind, hi }: EvidenceKey): number {
+  return (hi ^ kind) >>> 0;
 }
 
 /** The lines of a principal in order of time, no line twice. */

@@ -179,8 +179,13 @@ function verdictSummary(h: VerdictHistory, g: Gathered, run: RunSummary): Verdic
             text,
           })),
     timeline: {
-      widthMs: evidence?.timeline.widthMs ?? 1000,
-      points: (evidence?.timeline.entries() ?? []).map(([at, b]) => ({ at: instant(at), ...b })),
+      widthMs: evidence === undefined ? 1000 : g.evidence.timelines.widthMs(evidence.place),
+      points: (evidence === undefined ? [] : g.evidence.timelines.points(evidence.place)).map(
+        ({ atMs, ...counts }) => ({
+          at: instant(atMs),
+          ...counts,
+        }),
+      ),
     },
   };
 }

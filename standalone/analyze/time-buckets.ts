@@ -121,7 +121,7 @@ class Buckets<T> implements TimeBuckets<T> {
 }
 
 /** Past the ladder widths double: any two instants fit in any limit. */
-function stepWidth(step: number): number {
+export function stepWidth(step: number): number {
   const top = steps.length - 1;
   return steps[step] ?? (steps[top] ?? 1) * 2 ** (step - top);
 }
