@@ -24,6 +24,7 @@ import {
   minBurst,
   type OperationSample,
 } from './infer-outcome.ts';
+import { ownText } from './text-cache.ts';
 
 export interface ApiSample {
   observe(r: AccessRecord): void;
@@ -238,7 +239,7 @@ function createClients() {
         names: [],
         declaredBot,
       };
-      const key = { userAgent: r.userAgent, address: r.remoteAddress };
+      const key = { userAgent: r.userAgent, address: ownText(r.remoteAddress) };
       if (order.length < maxClients) order.push(key);
       else {
         forgetOldest();

@@ -80,6 +80,8 @@ export function createCrowdSample(): CrowdSample {
         crowds.set(address, common);
         through += requests;
       }
+      // Twenty thousand of them would stay as long as the reading.
+      addresses.clear();
       // A small office is one source among others; what is judged here is one that makes most of the log.
       if (through < 0.6 * sampled || crowds.size === 0) return { notes: [], blur: () => {} };
       const [first = ''] = crowds.keys();

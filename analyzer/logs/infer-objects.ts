@@ -44,6 +44,7 @@ export function createObjectSample(): ObjectSample {
         rules.push(create(ObjectRuleSchema, { path: template, variable, kind: kindOf(template) }));
         notes.push(`${template} names objects with one caller each (${ids.size} ids)`);
       }
+      templates.clear();
       return { rules, notes };
     },
   };

@@ -1,34 +1,41 @@
 /** The request line as logs quote it. */
 import type { AccessRecord } from '../ingest/access-record.ts';
+import { createTextCache, ownText } from './text-cache.ts';
+
+interface RequestLine {
+  method: string;
+  path: string;
+}
+
+/** Most requests of a site are for few paths. */
+const requestLine = createTextCache({ slots: 16_384, maxCharacters: 160 }, readRequestLine);
 
 /**
- * Fills method and path. What is no HTTP request line (TLS hellos, binary probes, single words) is kept, not dropped:
+ * Fills method and path from a part of the line, all of it unless told. What is no HTTP request line (TLS hellos, binary probes, single words) is kept, not dropped:
  * the method stays "" and the path is the raw text, so that its sender is still seen.
  */
-export function applyRequestLine(r: AccessRecord, raw: string): void {
+export function applyRequestLine(r: AccessRecord, line: string, from = 0, to = line.length): void {
+  const { method, path } = requestLine(line, from, to);
+  r.method = method;
+  r.path = path;
+}
+
+function readRequestLine(raw: string): RequestLine {
   const first = raw.indexOf(' ');
   if (first > 0 && first <= 24 && isMethod(raw, first)) {
     const last = raw.lastIndexOf(' ');
     const withProtocol = last > first && raw.startsWith('HTTP/', last + 1);
     // Tools that try what a server does with HTTP/1.2; no client speaks it.
-    if (withProtocol && !versions.has(raw.slice(last + 6))) return keepRaw(r, raw);
+    if (withProtocol && !versions.has(raw.slice(last + 6))) return { method: '', path: raw };
     const path = withProtocol ? raw.slice(first + 1, last) : raw.slice(first + 1);
     const c = path.charCodeAt(0);
-    if (path !== '' && (withProtocol || c === 47 || c === 42)) {
-      r.method = methodName(raw, first);
-      r.path = unescapeLogText(path);
-      return;
-    }
+    if (path !== '' && (withProtocol || c === 47 || c === 42))
+      return { method: methodName(raw, first), path: ownText(unescapeLogText(path)) };
   }
-  keepRaw(r, raw);
+  return { method: '', path: raw };
 }
 
 const versions = new Set(['1.1', '1.0', '2.0', '2', '3.0', '3', '0.9']);
-
-function keepRaw(r: AccessRecord, raw: string): void {
-  r.method = '';
-  r.path = raw;
-}
 
 /** Method names seen in most lines, so that no string is cut for them. */
 function methodName(raw: string, end: number): string {

@@ -2,6 +2,7 @@
  * Gathers a report while a log passes, in memory that does not grow with it: counts and sketches per operation and
  * time bucket, a bounded table of evidence, and the verdicts as they change.
  */
+import { ownText } from '@picket/analyzer/logs/text-cache.ts';
 import type { Verdict } from '@picket/analyzer/verdict.ts';
 import { kindName } from './labels.ts';
 import { createRecentLines } from './recent-lines.ts';
@@ -200,7 +201,6 @@ function count(buckets: TimeBuckets<CountBucket> | undefined, at: number, error:
   if (error) bucket.errors++;
 }
 
-/** Copied through bytes: a part of a text would keep the whole block of the file it was cut from. */
 function evidenceLine(r: SeenRequest): EvidenceLine {
   return {
     file: r.file,
@@ -209,7 +209,7 @@ function evidenceLine(r: SeenRequest): EvidenceLine {
     method: r.method,
     template: r.template,
     status: r.status,
-    text: Buffer.from(sampleOf(r.text), 'utf8').toString('utf8'),
+    text: ownText(sampleOf(r.text)),
   };
 }
 

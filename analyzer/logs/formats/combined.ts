@@ -20,6 +20,7 @@ import {
 import { parseClfTime, parseDurationText, parseIsoTime } from '../log-time.ts';
 import { applyRequestLine, unescapeLogText } from '../request-line.ts';
 import { numberIn, quoteEnd, splitFields, unquote } from '../split-fields.ts';
+import { createTextCache } from '../text-cache.ts';
 
 export function createCombinedReader(): UnitReader {
   return { read: (line, sink) => readCombinedLine(line, sink, true) };
@@ -88,7 +89,7 @@ function readRest(line: string, open: number, at: number, quote: number, sink: R
   const r = sink.blank();
   if (!applyClient(r, line, open)) return 'unrecognised';
   r.loggedRequestHeaders = noLoggedHeaders;
-  applyRequestLine(r, line.slice(quote + 1, end));
+  applyRequestLine(r, line, quote + 1, end);
   r.status = status;
   r.startedAtMs = at;
 
@@ -159,10 +160,9 @@ function nextField(line: string, from: number): number {
   return fieldEnd(line, from) + 1;
 }
 
-function headerText(line: string, from: number, to: number): string {
-  if (to <= from || (to === from + 1 && line.charCodeAt(from) === 45)) return '';
-  return unescapeLogText(line.slice(from, to));
-}
+const headerText = createTextCache({ slots: 4096, maxCharacters: 256 }, (text) =>
+  text === '-' ? '' : unescapeLogText(text),
+);
 
 /** Fills address, user and virtual host from what stands before the time. False when there is no client in it. */
 function applyClient(r: AccessRecord, line: string, open: number): boolean {

@@ -42,7 +42,7 @@ function readEnvoyLine(line: string, sink: RecordSink): ReadOutcome {
   const r = sink.blank();
   r.startedAtMs = startedAtMs;
   r.loggedRequestHeaders = agentHeaders;
-  applyRequestLine(r, line.slice(close + 3, end));
+  applyRequestLine(r, line, close + 3, end);
   r.status = status;
   if (istio) r.responseCodeDetails = unquote(f[2]);
   r.requestBytes = numberIn(f[at]);

@@ -52,7 +52,7 @@ function readHaproxyLine(line: string, sink: RecordSink): ReadOutcome {
   const total = t.at(-1) ?? '';
   r.durationMs = knownDuration(numberIn(total.startsWith('+') ? total.slice(1) : total));
   r.upstreamMs = numberIn(t[3]);
-  applyRequestLine(r, line.slice(quote + 2, end > quote + 2 ? end : line.length));
+  applyRequestLine(r, line, quote + 2, end > quote + 2 ? end : line.length);
   applyCaptured(r, line.slice(close, quote));
   r.arrivedAtMs = completedAtMs(r);
   sink.commit();

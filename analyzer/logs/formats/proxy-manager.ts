@@ -96,7 +96,7 @@ function readAppServerLine(line: string, sink: RecordSink): ReadOutcome {
   r.loggedRequestHeaders = noLoggedHeaders;
   r.remoteAddress = address;
   r.status = status;
-  applyRequestLine(r, line.slice(quote + 1, end));
+  applyRequestLine(r, line, quote + 1, end);
   sink.commit();
   return 'pass';
 }
