@@ -54,7 +54,7 @@ export async function runAnalyzer(
   const ledger = createLedger();
   const metrics = createMetrics({ node: true });
   reportLedger(metrics, ledger);
-  const late: { folderHeldBy?: string; bus?: Bus; service?: AnalyzerService } = {};
+  const late: { waitingFor?: string; busTrouble?: string; bus?: Bus; service?: AnalyzerService } = {};
   let serving = false;
   const reported = reportAnalyzer(metrics, clock, () => late.service?.view());
   const health = await startHealth({
@@ -62,7 +62,7 @@ export async function runAnalyzer(
     unhealthy: () => late.service?.analyzer.stuck(),
     unready() {
       if (signal.aborted) return 'stopping';
-      if (late.folderHeldBy) return `waiting for the data folder, which is in use by ${late.folderHeldBy}`;
+      if (late.waitingFor) return `waiting for ${late.waitingFor}`;
       if (!late.service) return 'restoring what was known';
       if (serving) return undefined;
       const { entries } = late.service.view().history;
@@ -72,7 +72,7 @@ export async function runAnalyzer(
     },
     checks: () =>
       analyzerChecks({
-        busTrouble: late.bus?.trouble(),
+        busTrouble: late.bus ? late.bus.trouble() : late.busTrouble,
         view: late.service?.view(),
         lastTickAt: late.service?.analyzer.tick().at ?? 0,
         now: clock.now(),
@@ -91,15 +91,23 @@ export async function runAnalyzer(
     signal,
     onHeld(holder) {
       log.warn('waiting for the data folder', { path: settings.data, heldBy: holder });
-      late.folderHeldBy = holder;
+      late.waitingFor = `the data folder, which is in use by ${holder}`;
     },
   });
-  delete late.folderHeldBy;
+  delete late.waitingFor;
   closing.defer(() => data.close());
   const bus = await openNats(
     { url: settings.natsUrl.href, user: settings.natsUser, password: settings.natsPassword, name: 'picket-analyzer' },
     log,
+    {
+      signal,
+      onWaiting(reason) {
+        late.busTrouble = reason;
+        late.waitingFor = 'NATS';
+      },
+    },
   );
+  delete late.waitingFor;
   late.bus = bus;
   closing.defer(() => bus.close());
   const service = await startService({

@@ -44,7 +44,7 @@ export async function runOperator(
     userAgent: `picket-operator/0.1.0 (${identity})`,
     random,
   });
-  const running: { bus?: Bus; operator?: Operator; lease?: LeaseHolder } = {};
+  const running: { busTrouble?: string; bus?: Bus; operator?: Operator; lease?: LeaseHolder } = {};
   const mayWrite = (): boolean => running.lease?.isLeader() ?? false;
   const objects = openKubernetesStore({
     api,
@@ -73,7 +73,7 @@ export async function runOperator(
     },
     checks: () =>
       operatorChecks({
-        busTrouble: running.bus?.trouble(),
+        busTrouble: running.bus ? running.bus.trouble() : running.busTrouble,
         unsynced: objects.unsynced(),
         storeTrouble: objects.trouble(),
         failing: running.operator?.failing() ?? { objects: 0, why: '' },
@@ -85,6 +85,12 @@ export async function runOperator(
   const bus = await openNats(
     { url: settings.natsUrl.href, user: settings.natsUser, password: settings.natsPassword, name: 'picket-operator' },
     log,
+    {
+      signal,
+      onWaiting(reason) {
+        running.busTrouble = reason;
+      },
+    },
   );
   running.bus = bus;
   closing.defer(() => bus.close());

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments, stringify } from 'yaml';
 import { createTokenSigner, issuer } from '../../examples/shop/tokens.ts';
+import type { Door } from '../e2e/stage.ts';
 import { chart, crdChart, runHelm } from '../support/helm.ts';
 import { runKubectl } from '../support/kubectl.ts';
 import type { ClusterNode } from '../support/node/node.ts';
@@ -59,8 +60,11 @@ export async function installPicket(node: ClusterNode, { images, history }: Inst
   );
 }
 
+/** On a machine with other work an answer may be late; it fails nobody. */
+const answerTimeoutMs = 120_000;
+
 /** The shop and its Envoys; resolves to where callers reach it, when it answers. */
-export async function openShop(node: ClusterNode, images: ClusterImages): Promise<{ host: string; port: number }> {
+export async function openShop(node: ClusterNode, images: ClusterImages): Promise<Exclude<Door, number>> {
   const file = (name: string): string => join(node.folder, name);
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const key = String(privateKey.export({ type: 'pkcs8', format: 'pem' }));
@@ -91,7 +95,7 @@ export async function openShop(node: ClusterNode, images: ClusterImages): Promis
   for (const name of ['shop', 'envoy'])
     await kubectlOn(node, 'rollout', 'status', `deployment/${name}`, '--timeout=5m');
   const port = await kubectlOn(node, 'get', 'service', 'envoy', '-o', 'jsonpath={.spec.ports[0].nodePort}');
-  const door = { host: node.network.nodeAddress, port: Number(port) };
+  const door = { host: node.network.nodeAddress, port: Number(port), timeoutMs: answerTimeoutMs };
   // Ready pods are not yet the rules by which kube-proxy finds them.
   await waitFor('an answer of the shop', async () => {
     const answer = await fetch(`http://${door.host}:${door.port}/v1/products`).catch(() => undefined);

@@ -175,8 +175,8 @@ export interface Caller {
   close(): void;
 }
 
-/** Where callers connect to: a port of loopback, or of a host. */
-export type Door = number | { host: string; port: number };
+/** Where callers connect to: a port of loopback, or of a host, there also how long they wait for an answer. */
+export type Door = number | { host: string; port: number; timeoutMs?: number };
 
 export function caller(
   door: Door,

@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeBus, eventually, watchBucket } from '@picket/runtime/bus/bus-contract.ts';
 import { connectNatsBus } from '@picket/runtime/bus/nats-bus.ts';
+import { openNats } from '@picket/runtime/bus/open-nats.ts';
+import { systemClock } from '@picket/runtime/clock.ts';
+import { createLogger } from '@picket/runtime/log.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type NatsServer, startNats } from '../support/nats.ts';
 import { freePort } from '../support/ports.ts';
@@ -48,6 +51,23 @@ describe.skipIf(tool.missing !== undefined)(tool.missing ?? 'over a real NATS se
       await eventually(() => expect(heard).toContain('2'), 20_000);
       expect(heard).toEqual(['1', '2']);
       await eventually(() => expect(Object.fromEntries(present)).toEqual({ 'fleet.shop.a': '1', 'fleet.shop.b': '1' }));
+      await bus.close();
+    });
+
+    it('a process that waits for a server goes on when one comes; else its absence is an error', async () => {
+      const port = await freePort();
+      const access = { url: `nats://127.0.0.1:${port}`, name: 'early' };
+      const destination = { write: () => true };
+      const log = createLogger({ level: 'error', format: 'json', clock: systemClock, destination, component: 'test' });
+      await expect(openNats(access, log)).rejects.toMatchObject({ code: 'Unavailable' });
+      const told: string[] = [];
+      const stopping = new AbortController();
+      const opening = openNats(access, log, { onWaiting: (reason) => told.push(reason), signal: stopping.signal });
+      await eventually(() => expect(told.length).toBeGreaterThan(1), 20_000);
+      expect(told[0]).toContain(`no NATS server answers at nats://127.0.0.1:${port}`);
+      server = await startNats({ port });
+      const bus = await opening;
+      await (await bus.bucket('picket_decisions')).put('fleet.shop.a', bytes('1'));
       await bus.close();
     });
 
