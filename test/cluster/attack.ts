@@ -54,14 +54,15 @@ export async function attackFrom(watched: Watched, address: string): Promise<Att
   }
 }
 
-/** Asks for a page of the shop from an address again and again; every answer is kept until `stop`. */
-export function keepAsking(watched: Watched, address: string): { stop(): Promise<number[]> } {
+/** Asks for a page of the shop from an address again and again; every answer, or why there was none, is kept until `stop`. */
+export function keepAsking(watched: Watched, address: string): { stop(): Promise<(number | string)[]> } {
   const client = attacker(watched.ports.traffic, address);
-  const answers: number[] = [];
+  const answers: (number | string)[] = [];
   let stopping = false;
   const asking = (async () => {
     while (!stopping) {
-      answers.push(await client.get(watched.path ?? ''));
+      const { status, error } = await client.ask(watched.path ?? '');
+      answers.push(error ?? status);
       await new Promise((resolve) => setTimeout(resolve, afterMs));
     }
   })();

@@ -2,7 +2,7 @@
  * The end-to-end story on a cluster, in chapters: what `make demo-kubernetes` tells and `test/kubernetes/node.test.ts`
  * asks for. A chapter throws when something does not come about.
  */
-import { deepEqual, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BehaviorPolicy, RiskVerdict } from '@picket/crds/gen/types.ts';
 import { printAct } from '../demo/act.ts';
@@ -49,8 +49,13 @@ export async function playChapter(scene: Scene, { title, play }: Chapter): Promi
   screen.line(title, 'title');
   const startedAt = performance.now();
   const before = people.sent();
-  await play(scene);
-  deepEqual([...people.bad], [], 'answers that people got other than 200');
+  try {
+    await play(scene);
+    equal(people.bad.length, 0, `people got other answers than 200: ${[...new Set(people.bad)].join(', ')}`);
+  } catch (error) {
+    for (const kind of ['pods', 'events']) screen.line(await scene.kubectl('get', kind, '-A').catch(String), 'quiet');
+    throw error;
+  }
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
   screen.line(`  people    ${people.sent() - before} requests in ${seconds} s, none failed\n`, 'good');
 }
@@ -170,7 +175,7 @@ async function deletion(scene: Scene): Promise<void> {
 
 async function refusedThroughout(scene: Scene, meanwhile: () => Promise<void>): Promise<void> {
   const asking = keepAsking(scene.cluster.watched, scene.veteran?.address ?? '');
-  let answers: number[];
+  let answers: (number | string)[];
   try {
     await meanwhile();
   } finally {

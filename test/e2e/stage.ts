@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { shapeHeaders } from '@picket/proto/access-log.ts';
 import type { RiskVerdict } from '@picket/crds/gen/types.ts';
-import { createHttpClient } from '../support/http-client.ts';
+import { createHttpClient, type HttpReply } from '../support/http-client.ts';
 import { type Picket, type PicketOptions, startPicket } from '../support/picket.ts';
 import { waitFor } from '../support/processes.ts';
 
@@ -169,6 +169,7 @@ export function ordinaryDay(now: number, { addressOf, pathOf }: Crowd = crowd): 
 }
 
 export interface Caller {
+  ask(path: string, headers?: Record<string, string>): Promise<HttpReply>;
   /** Status of the answer; 0 when there was none. */
   get(path: string, headers?: Record<string, string>): Promise<number>;
   login(username: string, password: string, headers?: Record<string, string>): Promise<number>;
@@ -186,9 +187,11 @@ export function caller(
 ): Caller {
   const client = createHttpClient({ ...(typeof door === 'number' ? { port: door } : door), localAddress: address });
   const common = { 'user-agent': agent, ...more };
+  const ask: Caller['ask'] = (path, headers = {}) =>
+    client.send({ method: 'GET', path, headers: { ...common, ...headers } });
   return {
-    get: async (path, headers = {}) =>
-      (await client.send({ method: 'GET', path, headers: { ...common, ...headers } })).status,
+    ask,
+    get: async (path, headers) => (await ask(path, headers)).status,
     login: async (username, password, headers = {}) =>
       (
         await client.send({
@@ -277,24 +280,24 @@ export async function answered(
 
 export interface OrdinaryTraffic {
   sent(): number;
-  /** Every answer that was not 200; 0 = there was none. */
-  readonly bad: readonly number[];
-  stop(): Promise<{ sent: number; bad: readonly number[] }>;
+  /** Status of every answer that was not 200, or why there was none. */
+  readonly bad: readonly (number | string)[];
+  stop(): Promise<{ sent: number; bad: readonly (number | string)[] }>;
 }
 
 /** People at their usual pace, each from an own address, until `stop`. */
 export function ordinaryTraffic(door: Door, { addressOf, pathOf }: Crowd = crowd): OrdinaryTraffic {
   const callers = Array.from({ length: 40 }, (_, i) => caller(door, addressOf(i * 3)));
-  const bad: number[] = [];
+  const bad: (number | string)[] = [];
   let sent = 0;
   const stopping = new AbortController();
   const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal: stopping.signal }).catch(() => {});
   const loops = callers.map(async (one, i) => {
     await pause(i * 70);
     while (!stopping.signal.aborted) {
-      const status = await one.get(pathOf(sent + i));
+      const { status, error } = await one.ask(pathOf(sent + i));
       sent++;
-      if (status !== 200) bad.push(status);
+      if (status !== 200) bad.push(error ?? status);
       await pause(2_000 + ((sent * 37 + i * 211) % 3_000));
     }
   });

@@ -143,7 +143,8 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
           `--cert-dir=${join(folder, 'certificates')}`,
           `--root-ca-file=${certificate}`,
         ],
-        '--concurrent-gc-syncs=5',
+        // A kubelet that a busy machine keeps waiting is not gone, and its pods go on serving.
+        ...['--concurrent-gc-syncs=5', '--node-monitor-grace-period=10m'],
       ]);
       await waitFor('controllers', () => (manager.output().includes('garbage-collector') ? true : undefined), {
         process: manager,
