@@ -101,6 +101,10 @@ export const Flag = {
   recordPath: 1 << 18,
   /** The path is one of the names that scanners ask every site for: one alone means nothing. */
   triedName: 1 << 19,
+  /** The user agent is an HTTP library's or a script's own: a program that does not hide that it is one. */
+  library: 1 << 20,
+  /** It comes from an address that no stranger has: a private network's. */
+  inside: 1 << 21,
 } as const;
 
 /** The eight high bits of `F.flags`: weight of the reputation lists that name a principal of the request, 255 = 1. */

@@ -5,23 +5,32 @@
 import type { Sighting } from '../engine/sighting.ts';
 import { hex16 } from '../profile/hash.ts';
 
-/** A trait set that was sighted lately; `active` once it stands for a campaign. */
+/** A trait set that was sighted; `active` once it stands for a campaign. */
 export interface CampaignCandidate {
   sighting: Sighting;
+  /** The last sighting that was worth an alert. */
+  alarmed: Sighting | undefined;
   active: boolean;
 }
 
 const precise = 0.8;
 /** What is denied is sighted no more: it must not stand in the way of the next attack for longer. */
 const rememberMs = 30_000;
+/** As long as the longest window in which strangers are counted, a trait set that was alarming says who they were. */
+const explainsMs = 6 * 3_600_000;
 const maxCandidates = 500;
 const maxCampaigns = 4;
+const fewestStrangers = 12;
+/** An attack goes on while nothing of it is sighted: windows of traits last so long. */
+const goesOnMs = 3_600_000;
+/** A window that has just opened says little of how often anything happens. */
+const leastSpanMs = 60_000;
 /** A rival replaces the trait set in force only when it explains this much more. */
 const clearlyWider = 1.5;
 
 /**
- * Takes this tick's sightings of traits and returns those that stand for campaigns. `candidates` is the coordinator's
- * memory between ticks.
+ * Takes this tick's sightings of traits and returns those that stand for campaigns, and the strangers that one of them
+ * names by now. `candidates` is the coordinator's memory between ticks.
  *
  * @param maxStanding principals in good standing with the same traits, beyond which acting on them would hurt people
  */
@@ -31,18 +40,28 @@ export function chooseCampaigns(
   at: number,
   alert: number,
   maxStanding: number,
-): Sighting[] {
-  for (const [key, candidate] of candidates) if (at - candidate.sighting.until > rememberMs) candidates.delete(key);
+): { chosen: Sighting[]; named: Sighting[] } {
+  const isFresh = ({ sighting }: CampaignCandidate): boolean => at - sighting.until <= rememberMs;
+  for (const [key, candidate] of candidates) {
+    if (isFresh(candidate)) continue;
+    candidate.active = false;
+    if (candidate.alarmed === undefined || at - candidate.alarmed.until > explainsMs) candidates.delete(key);
+  }
   for (const sighting of sightings) {
     const key = hex16(sighting.valueLo, sighting.valueHi);
-    candidates.set(key, { sighting, active: candidates.get(key)?.active ?? false });
+    const before = candidates.get(key);
+    const alarmed = sighting.surprise >= alert ? sighting : before?.alarmed;
+    candidates.set(key, { sighting, alarmed, active: before?.active ?? false });
   }
-  if (sightings.length === 0) return [];
+  if (sightings.length === 0) return { chosen: [], named: [] };
   while (candidates.size > maxCandidates) candidates.delete(candidates.keys().next().value as string);
   const isPrecise = (s: Sighting): boolean =>
     (s.campaign?.precision ?? 0) >= precise && (s.campaign?.standing ?? 0) <= maxStanding;
-  let left = [...candidates.values()].filter((c) => c.sighting.surprise >= alert);
-  left = left.filter((c) => !isExplained(c.sighting, left));
+  const alarms = [...candidates.values()].flatMap((c) => c.alarmed ?? []);
+  const named = alarms.filter((s) => isExplained(s, alarms));
+  let left = [...candidates.values()].filter(
+    (c) => isFresh(c) && c.sighting.surprise >= alert && !named.includes(c.sighting),
+  );
   const chosen: Sighting[] = [];
   while (left.length > 0 && chosen.length < maxCampaigns) {
     const best = left.reduce((a, b) => (better(b.sighting, a.sighting, isPrecise) ? b : a));
@@ -50,14 +69,22 @@ export function chooseCampaigns(
     left = left.filter((c) => !group.includes(c));
     chosen.push(standFor(group, best, isPrecise).sighting);
   }
-  return chosen;
+  return { chosen, named };
 }
 
-/** Strangers without a common trait are named by one if it covers half of them. */
-function isExplained(sighting: Sighting, by: readonly CampaignCandidate[]): boolean {
-  return (
-    sighting.traits.length === 0 &&
-    by.some(({ sighting: s }) => s.traits.length > 0 && coverageOf(s) >= coverageOf(sighting) / 2)
+/**
+ * Strangers without a common trait are named by one that was sighted among them, unless those it does not account for are
+ * most of them and a campaign by themselves. Windows differ in length, so it is held against them by its pace.
+ */
+function isExplained(sighting: Sighting, by: readonly Sighting[]): boolean {
+  if (sighting.traits.length > 0) return false;
+  const strangers = coverageOf(sighting);
+  const span = sighting.until - sighting.since;
+  return by.some(
+    (s) =>
+      s.traits.length > 0 &&
+      sighting.since - s.until <= goesOnMs &&
+      strangers - paceOf(s) * span < Math.max(fewestStrangers, strangers / 2),
   );
 }
 
@@ -92,6 +119,11 @@ function better(a: Sighting, b: Sighting, isPrecise: (s: Sighting) => boolean): 
 
 function coverageOf(sighting: Sighting): number {
   return sighting.campaign?.coverage ?? 0;
+}
+
+/** Attempts per millisecond. */
+function paceOf(sighting: Sighting): number {
+  return coverageOf(sighting) / Math.max(leastSpanMs, sighting.until - sighting.since);
 }
 
 /** Two trait sets that share a value describe, at least in part, the same attempts. */

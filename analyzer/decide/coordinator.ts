@@ -7,6 +7,7 @@ import { type CompiledPolicy, Level, Mode, PrincipalKind } from '@picket/proto/g
 import { type ApiPopulation, remainderOf } from '../detect/population.ts';
 import { Key, KIND_COUNT } from '../engine/key-kind.ts';
 import type { Sighting } from '../engine/sighting.ts';
+import { hex16 } from '../profile/hash.ts';
 import type { Standing } from '../profile/standing-count.ts';
 import { createRisk, evidenceOf, type Risk } from '../score/risk.ts';
 import { levelOf, scoreOf } from '../score/score.ts';
@@ -221,8 +222,16 @@ export function createCoordinator(options: {
       }
       const shared = sightings.filter((s) => isTrait(s) && suspects.tuned(s) !== undefined);
       const maxStanding = maxBystanders(limitsOf(situation.policy.behavior?.safety), situation.standing);
-      for (const campaign of chooseCampaigns(candidates, shared, view.at, alertOf(situation), maxStanding))
-        touch(campaign, suspects.tuned(campaign) as number);
+      const { chosen, named } = chooseCampaigns(candidates, shared, view.at, alertOf(situation), maxStanding);
+      for (const campaign of chosen) touch(campaign, suspects.tuned(campaign) as number);
+      // One attack is told once: what had no name is taken back when it gets one.
+      for (const { valueLo, valueHi } of named) {
+        const key = riskKey(PrincipalKind.CAMPAIGN, hex16(valueLo, valueHi));
+        const risk = suspects.get(key);
+        if (!risk) continue;
+        risk.findings.clear();
+        touched.set(key, risk);
+      }
       judgeAll([...touched], view.at, output);
       // After those it inherits from: a decision on an heir ends with theirs.
       const heirs = kinship.relate(touched, view.at);

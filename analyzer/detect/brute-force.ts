@@ -64,9 +64,9 @@ const maxPace = 4;
 const brisk = { withinMs: 10_000, surprise: 0.35, most: 1.75 };
 /**
  * Programs that keep a password which has changed try it for ever, a few times an hour; so few guesses lead nowhere. An
- * attempt after such a pause counts so much.
+ * attempt after such a pause counts so much, and all of them no more than so many.
  */
-const rare = { afterMs: 540_000, weight: 0.3 };
+const rare = { afterMs: 540_000, weight: 0.3, most: 4 };
 /** Requests of other kinds after an attempt that show it led somewhere, where its answer does not: more than a form and its redirect. */
 const wentOn = 4;
 /**
@@ -220,8 +220,9 @@ export const bruteForce: DetectorFactory = (close) => {
         const failed = f32[own + O.run] as number;
         const unknown = f32[own + O.unknown] as number;
         // Several people behind one address each bring their own failures; successes in between end a run anyway.
-        const spaced = 1 - ((1 - rare.weight) * (f32[own + O.rare] as number)) / (failed + unknown);
-        const sharers = Math.max(1, scene.sharedBy) / Math.max(rare.weight, spaced);
+        const rarely = Math.min(f32[own + O.rare] as number, failed + unknown);
+        const counted = failed + unknown - rarely + Math.min(rare.most, rare.weight * rarely);
+        const sharers = (Math.max(1, scene.sharedBy) * (failed + unknown)) / Math.max(rare.weight, counted);
         scene.say(table, base, {
           detector: id,
           family: 'identity',

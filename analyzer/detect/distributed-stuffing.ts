@@ -58,6 +58,8 @@ const A = { attempts: 0, keptWords: 2, failures: 0, words: 2 } as const;
 const strangerWindowsMs = [3_600_000, 6 * 3_600_000];
 /** Strangers per hour before anything is known; sites differ, and so do hours, though never less than this. */
 const strangerPrior = { mean: 1, windows: 6, shape: 1.5, most: 8, least: 12 };
+/** Who failed and got in after all tells how many give up: so many for each of them. */
+const givesUp = 0.5;
 /** When known callers fail as well it is the site: each surprise counts half. */
 const siteFails = { attempts: 10, share: 0.6, weight: 0.5 };
 /** One key stands for all strangers of an API. */
@@ -268,7 +270,9 @@ export const distributedStuffing: DetectorFactory = (close) => {
         const at = cellOf(DETECTOR, Key.address) * SUMS + 3 * index;
         const windows = scene.population?.sums[at] ?? 0;
         const hours = table.windowMs / (strangerWindowsMs[0] as number);
-        const { expected, shape } = usualStrangers(scene.population?.sums, at, hours);
+        const usual = usualStrangers(scene.population?.sums, at, hours);
+        const { shape } = usual;
+        const expected = Math.max(usual.expected, givesUp * countDistinct(u32, own + S.redeemed));
         const restAttempts = (every?.[LOGINS.attempts] ?? 0) - (f64[(own + S.everyAttempt) >> 1] as number) - tries;
         const restFailures = (every?.[LOGINS.failures] ?? 0) - (f64[(own + S.everyFailure) >> 1] as number) - tries;
         const fails = restAttempts >= siteFails.attempts && restFailures > siteFails.share * restAttempts;
@@ -296,6 +300,12 @@ export const distributedStuffing: DetectorFactory = (close) => {
   return detector;
 };
 
+function hourlyStrangers(sums: Float64Array | undefined): number {
+  const at = cellOf(DETECTOR, Key.address) * SUMS;
+  const windows = (sums?.[at] ?? 0) + strangerPrior.windows;
+  return ((sums?.[at + 1] ?? 0) + strangerPrior.mean * strangerPrior.windows) / windows;
+}
+
 /** Mean, and the shape of a Gamma distribution that explains the variance between windows, by moments. */
 function usualStrangers(
   sums: Float64Array | undefined,
@@ -304,7 +314,9 @@ function usualStrangers(
 ): { expected: number; shape: number } {
   const prior = strangerPrior.mean * hours;
   const windows = (sums?.[at] ?? 0) + strangerPrior.windows;
-  const expected = ((sums?.[at + 1] ?? 0) + prior * strangerPrior.windows) / windows;
+  const mean = ((sums?.[at + 1] ?? 0) + prior * strangerPrior.windows) / windows;
+  // Hours are known sooner than quarters of a day; both are counted only where there were any, so neither is too low.
+  const expected = Math.min(mean, hours * hourlyStrangers(sums));
   const priorSquares = prior + prior ** 2 * (1 + 1 / strangerPrior.shape);
   const squares = ((sums?.[at + 2] ?? 0) + priorSquares * strangerPrior.windows) / windows;
   const beyond = Math.max(1e-9, squares - expected ** 2 - expected);

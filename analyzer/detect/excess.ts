@@ -5,7 +5,7 @@
 import { F, Flag } from '../observation.ts';
 import { Key } from '../engine/key-kind.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
-import { burstMs, burstWeight, hasFlag, isAsset } from './facts.ts';
+import { burstMs, burstWeight, flagsOf, hasFlag, isAsset, isOwnProgram } from './facts.ts';
 import { cellOf, type Partial, SUMS, sumsOf } from './population.ts';
 import { normalOf, normalSurprise } from './statistics.ts';
 import { WindowTable } from './window-table.ts';
@@ -50,6 +50,9 @@ const settings = [
  */
 const peak = { prior: { mean: 0.8, deviation: 0.7, windows: 60 }, least: 20, leastDeviation: 0.6, place: 6, once: 7 };
 
+/** A program that says it is one and belongs to nobody may be a job that is in a hurry: how much it asks says no more than this. */
+const mostOfJob = 6;
+
 export const excess: DetectorFactory = (close) => {
   const tables = settings.map(
     ({ windowMs }, index) =>
@@ -67,7 +70,7 @@ export const excess: DetectorFactory = (close) => {
     kinds: [Key.user, Key.app, Key.session, Key.token, Key.address, Key.client],
     tables,
     update(scene) {
-      if (isAsset(scene) || hasFlag(scene, Flag.declaredBot)) return;
+      if (isAsset(scene) || hasFlag(scene, Flag.declaredBot) || isOwnProgram(flagsOf(scene))) return;
       for (let index = 0; index < tables.length; index++) {
         const table = tables[index] as WindowTable;
         const base = table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
@@ -101,13 +104,20 @@ function stateCount(table: WindowTable, base: number, scene: Scene, index: numbe
   scene.say(table, base, {
     detector: id,
     family: 'volume',
-    surprise: normalSurprise((Math.log(weight / shared) - mean) / Math.max(leastDeviation, usual.deviation)),
+    surprise: Math.min(
+      isJob(scene) ? mostOfJob : Number.POSITIVE_INFINITY,
+      normalSurprise((Math.log(weight / shared) - mean) / Math.max(leastDeviation, usual.deviation)),
+    ),
     observed: requests,
     expected: Math.exp(mean) * shared,
     unit: `requests within ${table.windowMs / 60_000} min`,
     baseline: scene.population?.sums[at] ?? 0,
     successShare: 0,
   });
+}
+
+function isJob(scene: Scene): boolean {
+  return hasFlag(scene, Flag.library) && (scene.kind === Key.address || scene.kind === Key.client);
 }
 
 function weigh(table: WindowTable, own: number, scene: Scene): void {

@@ -25,12 +25,23 @@ export function statusOf(scene: Scene): number {
 }
 
 export function hasFlag(scene: Scene, flag: number): boolean {
-  return ((scene.u32[scene.record + F.flags] as number) & flag) !== 0;
+  return (flagsOf(scene) & flag) !== 0;
 }
 
 /** Pictures, scripts and fonts come with a page; nobody chose to fetch them. */
 export function isAsset(scene: Scene): boolean {
   return hasFlag(scene, Flag.staticAsset);
+}
+
+const ownProgram = Flag.library | Flag.inside;
+
+/** A program of the operator's own, as far as anybody can tell: it says that it is a program, and comes from the inside. */
+export function isOwnProgram(flags: number): boolean {
+  return (flags & ownProgram) === ownProgram;
+}
+
+export function flagsOf(scene: Scene): number {
+  return scene.u32[scene.record + F.flags] as number;
 }
 
 /** Requests this close to the one before belong to one burst. */

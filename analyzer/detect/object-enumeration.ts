@@ -10,7 +10,7 @@ import { actorField, actorOf } from '../engine/fan-out.ts';
 import { addDistinct, DISTINCT_WORDS } from '../profile/distinct.ts';
 import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory, DerivedUpdate, Scene } from './detector.ts';
-import { hasFlag, statusOf } from './facts.ts';
+import { hasFlag, isOwnProgram, statusOf } from './facts.ts';
 import { addOperation } from './population.ts';
 import { betaBinomialSurprise, eitherSurprise, negativeBinomialSurprise } from './statistics.ts';
 import { W, WindowTable } from './window-table.ts';
@@ -53,6 +53,8 @@ const maxReturns = 6;
 const foreignPrior = { mean: 0.2, touches: 5, floor: 0.3, shape: 2 };
 const stepPrior = { mean: 0.1, steps: 20, strength: 12, least: 5 };
 const Step = { none: 0, irregular: 1, regular: 2 } as const;
+/** A program of one's own that reads everybody's records does what it is for; this much is worth a note. */
+const mostOfOwnProgram = 4.5;
 const windowMs = 6 * 3_600_000;
 
 export const objectEnumeration: DetectorFactory = (close) => {
@@ -165,7 +167,7 @@ export const objectEnumeration: DetectorFactory = (close) => {
       const step = takeStep(base, update);
       if (step !== Step.none) teach(2);
       if (step === Step.regular) teach(3);
-      state(scene, base, ratios);
+      state(scene, base, ratios, isOwnProgram(update.flags) ? mostOfOwnProgram : Number.POSITIVE_INFINITY);
     },
   };
 
@@ -187,7 +189,7 @@ export const objectEnumeration: DetectorFactory = (close) => {
     return Step.regular;
   };
 
-  const state = (scene: Scene, base: number, ratios: Ratios): void => {
+  const state = (scene: Scene, base: number, ratios: Ratios, most: number): void => {
     const { f32 } = actors.slab;
     const own = base + actors.own;
     const foreign = f32[own + O.foreign] as number;
@@ -201,7 +203,7 @@ export const objectEnumeration: DetectorFactory = (close) => {
     scene.say(actors, base, {
       detector: id,
       family: 'object',
-      surprise: eitherSurprise(byOwner, walked),
+      surprise: Math.min(most, eitherSurprise(byOwner, walked)),
       observed: byForeign ? foreign : regular,
       expected: byForeign ? expected : ratios.step * steps,
       unit: byForeign

@@ -1,15 +1,18 @@
 /**
  * Bulk reading, three looks at an hour of one caller: how much of the resource space it covers; how evenly, since people
  * linger and burst and a program on a timer hardly varies, however politely it waits; and with how little else, since
- * people who read a lot also search, look at what is theirs and come back to what they saw.
+ * people who read a lot also search, look at what is theirs and come back to what they saw. Who reads for hours is looked
+ * at by the day as well.
  */
 import { F, Flag } from '../observation.ts';
 import { Key } from '../engine/key-kind.ts';
 import { addDistinct, countDistinct, DISTINCT_WORDS } from '../profile/distinct.ts';
 import { fold } from '../profile/hash.ts';
 import type { Detector, DetectorFactory, Scene } from './detector.ts';
-import { burstMs, burstWeight, hasFlag, isAsset, isLogin, methodOf, statusOf } from './facts.ts';
+import { burstMs, burstWeight, flagsOf, hasFlag, isAsset, isLogin, isOwnProgram, methodOf, statusOf } from './facts.ts';
+import { MAJORITY_WORDS, monotonySurprise, mostOfManner, noteMajority, requestsOf, sameness } from './majority.ts';
 import { cellOf, SUMS, sumsOf } from './population.ts';
+import { createReadingDay } from './reading-day.ts';
 import { combinedSurprise, normalOf, normalSurprise } from './statistics.ts';
 import { W, WindowTable } from './window-table.ts';
 
@@ -18,7 +21,7 @@ const DETECTOR = 4;
 
 /**
  * Last read (f64), reads, pauses, sum and sum of squares of their logarithms, reads that a page led to, parts of pages
- * fetched beside, requests of any kind, the operation read most and its lead over all others, reads of the running
+ * fetched beside, what it asks for most, reads of the running
  * burst, what all reads weigh, reads with a large answer, targets; kept: own mean and windows, best surprise and start (f64) of the last window.
  */
 const O = {
@@ -29,14 +32,12 @@ const O = {
   squares: 5,
   linked: 6,
   parts: 7,
-  requests: 8,
-  operation: 9,
-  lead: 10,
-  burst: 12,
-  weight: 13,
-  large: 14,
-  targets: 16,
-  words: 16 + DISTINCT_WORDS,
+  majority: 8,
+  burst: 8 + MAJORITY_WORDS,
+  weight: 9 + MAJORITY_WORDS,
+  large: 10 + MAJORITY_WORDS,
+  targets: 12 + MAJORITY_WORDS,
+  words: 12 + MAJORITY_WORDS + DISTINCT_WORDS,
 } as const;
 const Kept = { mean: 0, windows: 1, last: 2, lastAt: 4, words: 6 } as const;
 
@@ -44,14 +45,19 @@ const Kept = { mean: 0, windows: 1, last: 2, lastAt: 4, words: 6 } as const;
 const coverage = { mean: 1.8, deviation: 1.1, windows: 40, between: 0.8 };
 const evenness = { mean: 0.3, deviation: 0.4, windows: 40 };
 const leastDeviation = 0.35;
-/** Evenness and monotony tell a program from a person, not a bad program from a good one: each says no more than this. */
-const mostOfManner = 3;
 /**
  * What else a caller does beside what it does most, as a share: callers differ as x^(1/mean), with the mean of −ln x learned.
  * Never below 1, as if every share were equally common: what most people do says little of how rare it is to do nothing else.
  */
 const monotony = { mean: 1, windows: 40, least: 1, minRequests: 20 };
 const minReads = 40;
+/**
+ * A program that says it is one may be somebody's job: what is even and alike by nature says nothing of it, and an hour of
+ * it no more than this. Who goes on all day is judged by the day.
+ */
+const mostOfJob = 6;
+/** Reads of an hour after which somebody's day counts. */
+const busyReads = 16;
 /** A statement costs more than a read; each further one says hardly more. */
 const stateEvery = 4;
 /** A page fetches its parts evenly, too, but not for so long. */
@@ -99,9 +105,9 @@ export const scraping: DetectorFactory = (close) => {
         sums[at] = (sums[at] as number) + 1;
         sums[at + 1] = (sums[at + 1] as number) + ln;
         sums[at + 2] = (sums[at + 2] as number) + ln * ln;
-        if ((f32[own + O.requests] as number) >= monotony.minRequests) {
+        if (requestsOf(f32, own + O.majority) >= monotony.minRequests) {
           sums[at + 6] = (sums[at + 6] as number) + 1;
-          sums[at + 7] = (sums[at + 7] as number) + sameness(f32, own);
+          sums[at + 7] = (sums[at + 7] as number) + sameness(f32, own + O.majority);
         }
         const spread = Math.log(spreadOf(f32, own));
         if ((f32[own + O.pauses] as number) < 10) return;
@@ -111,21 +117,41 @@ export const scraping: DetectorFactory = (close) => {
       });
     },
   });
+  const day = createReadingDay(DETECTOR, close);
+
+  const stateDay = (scene: Scene, choice: number, browses: number, usualSame: number): void => {
+    const said = day.read(scene, choice, browses, usualSame);
+    if (!said || said.surprise === 0) return;
+    scene.say(day.table, said.base, {
+      detector: id,
+      family: 'volume',
+      surprise: said.surprise,
+      observed: said.targets,
+      expected: said.expected,
+      unit: `distinct resources read within the day, in ${said.hours} of its hours`,
+      baseline: said.baseline,
+      successShare: 1,
+    });
+  };
+
   const detector: Detector = {
     id,
     kinds: [Key.user, Key.app, Key.session, Key.address, Key.client],
-    tables: [table],
+    tables: [table, day.table],
     update(scene) {
       if (isAsset(scene)) return notePart(table, scene);
-      if (hasFlag(scene, Flag.declaredBot)) return;
-      if (methodOf(scene) !== GET || isLogin(scene) || statusOf(scene) >= 400) return noteOther(table, scene);
+      if (hasFlag(scene, Flag.declaredBot) || isOwnProgram(flagsOf(scene))) return;
+      if (methodOf(scene) !== GET || isLogin(scene) || statusOf(scene) >= 400) {
+        if (noteOther(table, scene)) day.other(scene);
+        return;
+      }
       const base = table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
       if (base < 0) return;
       const { u32, f32, f64 } = table.slab;
       const own = base + table.own;
       const reads = (f32[own + O.reads] as number) + 1;
       f32[own + O.reads] = reads;
-      noteOperation(table, own, scene);
+      noteMajority(table.slab, own + O.majority, scene);
       if (hasFlag(scene, Flag.hasReferer)) {
         f32[own + O.linked] = (f32[own + O.linked] as number) + 1;
         if ((scene.f64[(scene.record + F.responseBytes) >> 1] as number) >= film.bytes)
@@ -147,19 +173,20 @@ export const scraping: DetectorFactory = (close) => {
       }
       f64[(own + O.lastAt) >> 1] = startedAt;
       if ((reads & 7) === 0) table.sample(base, scene.seq);
+      if (reads < busyReads) return;
+      const at = cellOf(DETECTOR, scene.kind) * SUMS;
+      const sums = scene.population?.sums;
+      const usualSame = usualSameness(scene, sums, at);
+      if (scene.kind !== Key.app) stateDay(scene, choiceShare(f32, own), browsingShare(f32, own), usualSame);
       if (reads < minReads || reads % stateEvery !== 0) return;
       // Several people behind an address read in proportion, and their pauses interleave.
       const shared = Math.max(1, scene.sharedBy);
       const targets = countDistinct(u32, own + O.targets) / shared;
       if (targets < minTargets) return;
-      const at = cellOf(DETECTOR, scene.kind) * SUMS;
-      const sums = scene.population?.sums;
       const usual = normalOf(sums, at, coverage);
       let surprise =
         normalSurprise((Math.log(targets * choiceShare(f32, own)) - usual.mean) / usual.deviation) *
-        (1 -
-          ((f32[own + O.linked] as number) >= reads * browsing.share ? browsing.linked : 0) -
-          ((f32[own + O.parts] as number) >= reads * browsing.share ? browsing.parts : 0));
+        browsingShare(f32, own);
       // Programs are even and do one thing by nature: for an application with a key only the amount counts, and its own past.
       if (scene.kind === Key.app) {
         if ((f32[base + table.kept + Kept.windows] as number) >= ownWindows)
@@ -167,14 +194,11 @@ export const scraping: DetectorFactory = (close) => {
             surprise,
             normalSurprise((Math.log(targets) - (f32[base + table.kept + Kept.mean] as number)) / 0.5),
           );
-      } else if (shared < 2) {
-        const mean =
-          ((sums?.[at + 7] ?? 0) + monotony.mean * monotony.windows) / ((sums?.[at + 6] ?? 0) + monotony.windows);
-        const same = Math.min(mostOfManner, sameness(f32, own) / Math.max(monotony.least, mean) / Math.LN10);
+      } else if (shared < 2 && !hasFlag(scene, Flag.library)) {
         const even = normalOf(sums, at + 3, evenness);
         surprise = combinedSurprise(
           surprise,
-          same,
+          monotonySurprise(f32, own + O.majority, usualSame),
           scene.at - (f64[(base + W.windowAt) >> 1] as number) < evenAfterMs || isFilm(f32, own)
             ? 0
             : Math.min(
@@ -184,13 +208,14 @@ export const scraping: DetectorFactory = (close) => {
         );
       }
       surprise += persistence.share * lastSurprise(table, base);
+      if (hasFlag(scene, Flag.library)) surprise = Math.min(mostOfJob, surprise);
       scene.say(table, base, {
         detector: id,
         family: 'volume',
         surprise,
         observed: Math.round(targets * shared),
         expected: Math.exp(usual.mean) * shared,
-        unit: `distinct resources read within the hour, ${Math.round(100 * (1 - Math.exp(-sameness(f32, own))))} % alike, pauses spread over a factor of ${Math.exp(spreadOf(f32, own)).toFixed(1)}`,
+        unit: `distinct resources read within the hour, ${Math.round(100 * (1 - Math.exp(-sameness(f32, own + O.majority))))} % alike, pauses spread over a factor of ${Math.exp(spreadOf(f32, own)).toFixed(1)}`,
         baseline: sums?.[at] ?? 0,
         successShare: 1,
       });
@@ -199,22 +224,29 @@ export const scraping: DetectorFactory = (close) => {
   return detector;
 };
 
+/** Minus the logarithm of what callers do beside what they do most, as it is here; of several people at once it says nothing. */
+function usualSameness(scene: Scene, sums: Float64Array | undefined, at: number): number {
+  if (scene.sharedBy > 1) return Number.POSITIVE_INFINITY;
+  const mean = ((sums?.[at + 7] ?? 0) + monotony.mean * monotony.windows) / ((sums?.[at + 6] ?? 0) + monotony.windows);
+  return Math.max(monotony.least, mean);
+}
+
+/** What is left of the surprise about the amount for whoever follows links and fetches the parts of pages. */
+function browsingShare(f32: Float32Array, own: number): number {
+  const least = (f32[own + O.reads] as number) * browsing.share;
+  return (
+    1 -
+    ((f32[own + O.linked] as number) >= least ? browsing.linked : 0) -
+    ((f32[own + O.parts] as number) >= least ? browsing.parts : 0)
+  );
+}
+
 /** Surprise of the window before, if it led up to the open one and was conspicuous. */
 function lastSurprise(table: WindowTable, base: number): number {
   const { f32, f64 } = table.slab;
   const last = f32[base + table.kept + Kept.last] as number;
   const gap = (f64[(base + W.windowAt) >> 1] as number) - (f64[(base + table.kept + Kept.lastAt) >> 1] as number);
   return last >= persistence.threshold && gap <= 2 * windowMs ? last : 0;
-}
-
-/** The operation read most, after Boyer and Moore (1981): its lead over everything else is exact while it has a majority. */
-function noteOperation(table: WindowTable, own: number, scene: Scene): void {
-  const { u32, f32 } = table.slab;
-  f32[own + O.requests] = (f32[own + O.requests] as number) + 1;
-  const operation = scene.u32[scene.record + F.operation] as number;
-  const lead = f32[own + O.lead] as number;
-  if (lead === 0) u32[own + O.operation] = operation;
-  f32[own + O.lead] = lead === 0 || u32[own + O.operation] === operation ? lead + 1 : lead - 1;
 }
 
 function noteBurst(f32: Float32Array, own: number, follows: boolean): void {
@@ -233,17 +265,12 @@ function isFilm(f32: Float32Array, own: number): boolean {
   return (f32[own + O.large] as number) > (f32[own + O.reads] as number) * film.share;
 }
 
-/** Minus the logarithm of the share of what a caller does beside what it does most. */
-function sameness(f32: Float32Array, own: number): number {
-  const requests = f32[own + O.requests] as number;
-  return -Math.log((requests - (f32[own + O.lead] as number) + 1) / (requests + 1));
-}
-
-/** A request that reads nothing, of a caller that reads: it interrupts the reading. */
-function noteOther(table: WindowTable, scene: Scene): void {
+/** A request that reads nothing, of a caller that reads: it interrupts the reading. True for a busy reader. */
+function noteOther(table: WindowTable, scene: Scene): boolean {
   const base = table.slab.find(scene.keyLo, scene.keyHi);
-  if (base < 0) return;
-  noteOperation(table, base + table.own, scene);
+  if (base < 0) return false;
+  noteMajority(table.slab, base + table.own + O.majority, scene);
+  return (table.slab.f32[base + table.own + O.reads] as number) >= busyReads;
 }
 
 function notePart(table: WindowTable, scene: Scene): void {

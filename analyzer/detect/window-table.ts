@@ -37,6 +37,8 @@ export interface WindowTableOptions {
   words: number;
   maxSlots: number;
   doorkeeperBits?: number;
+  /** Kind of key that its surprises are held against; the key's own unless told. Windows of another length are another test. */
+  comparedAs?: number;
   /** Called before an expired window is cleared. */
   onClose(table: WindowTable, base: number): void;
 }
@@ -44,6 +46,7 @@ export interface WindowTableOptions {
 export class WindowTable {
   readonly slab: Slab;
   readonly windowMs: number;
+  readonly comparedAs: number | undefined;
   /** First own word that lives across windows, and first one that does not. */
   readonly kept = WINDOW_WORDS;
   readonly own: number;
@@ -54,6 +57,7 @@ export class WindowTable {
     const words = (WINDOW_WORDS + options.keptWords + options.words + 1) & ~1;
     this.own = WINDOW_WORDS + options.keptWords;
     this.windowMs = options.windowMs;
+    this.comparedAs = options.comparedAs;
     this.#onClose = options.onClose;
     this.slab = new Slab({
       words,

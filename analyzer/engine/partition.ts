@@ -274,7 +274,7 @@ export class Partition {
     const saidAt = f64[(base + W.saidAt) >> 1] as number;
     if (surprise < (f32[base + W.said] as number) + growth && scene.at - saidAt < repeatMs) return;
     const detector = detectorIds.indexOf(statement.detector);
-    const calibrated = calibrate(scene.population, cellOf(detector, scene.kind), surprise);
+    const calibrated = calibrate(scene.population, cellOf(detector, table.comparedAs ?? scene.kind), surprise);
     if (calibrated < minSurprise) return;
     f32[base + W.said] = surprise;
     f64[(base + W.saidAt) >> 1] = scene.at;
@@ -320,7 +320,7 @@ export class Partition {
   #close(detector: number, table: WindowTable, base: number, learn: (partial: Partial, kind: number) => void): void {
     const { f32, u32 } = table.slab;
     const api = u32[base + W.api] as number;
-    const kind = (u32[base + W.code] as number) & (KIND_COUNT - 1);
+    const kind = table.comparedAs ?? (u32[base + W.code] as number) & (KIND_COUNT - 1);
     const best = f32[base + W.best] as number;
     const population: ApiPopulation | undefined = this.#snapshot.get(api);
     const partial = this.#partial(api);

@@ -34,6 +34,13 @@ export function networkText(): string {
   return `${hex(address.a >>> 16)}:${hex(address.a & 0xffff)}:${hex(address.b >>> 16)}::/48`;
 }
 
+/** An address of a private network (RFC 1918, RFC 4193). Loopback is none: everything behind a local proxy has it. */
+export function isInside({ family, a }: { family: 0 | 4 | 6; a: number }): boolean {
+  const first = a >>> 24;
+  if (family === 6) return (first & 0xfe) === 0xfc;
+  return family === 4 && (first === 10 || a >>> 16 === 0xc0a8 || a >>> 20 === 0xac1);
+}
+
 function hex(group: number): string {
   return group.toString(16);
 }

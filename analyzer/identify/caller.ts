@@ -42,6 +42,7 @@ const noUserAgent: UserAgentFacts = {
   lo: 0,
   hi: 0,
   declaredBot: false,
+  library: false,
   knownTool: false,
   hostile: false,
   held: 0,

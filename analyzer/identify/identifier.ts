@@ -17,7 +17,7 @@ import { type AccessRecord, Feed } from '../ingest/access-record.ts';
 import { F, Flag, methods, type ObservationBatch, Signal } from '../observation.ts';
 import type { OperationRegistry } from '../operations/registry.ts';
 import type { Renaming } from '../profile/aliases.ts';
-import { parseAddress } from './address.ts';
+import { isInside, parseAddress } from './address.ts';
 import { type ApiContext, compileApiContext } from './api-context.ts';
 import { type ApiTable, createApiTable } from './api-table.ts';
 import { createCallerReader } from './caller.ts';
@@ -324,6 +324,8 @@ export function createIdentifier(options: IdentifierOptions): Identifier {
       if (target.recordPath) flags |= Flag.recordPath;
       if (target.triedName) flags |= Flag.triedName;
       if (agent.declaredBot) flags |= Flag.declaredBot;
+      if (agent.library) flags |= Flag.library;
+      if (isInside(facts)) flags |= Flag.inside;
       if (record.referer !== '') flags |= Flag.hasReferer;
       if (record.requestHeaders.has('cookie')) flags |= Flag.hasCookie;
 

@@ -37,7 +37,7 @@ export interface RequestTarget {
   /** Of path and query, without points in time: an open page that asks for news reads one thing, again and again. */
   targetLo: number;
   targetHi: number;
-  /** An identifier stands in the path, and it names no file: somebody looks a record up. */
+  /** An identifier stands in the path, and it names no file; or a package manager asks so: somebody looks something up. */
   recordPath: boolean;
   /** Parameter of the query that names a record, and the id; "" when none. */
   parameter: string;
@@ -99,7 +99,12 @@ export function readRequestTarget(method: string, raw: string, authority: string
   };
 }
 
+/** What package managers and container runtimes look up by name, there or not: modules, versions, manifests, indexes. */
+const packages =
+  /\/@v\/|\/@latest$|\/(?:maven-metadata\.xml|by-hash\/|-\/package\/)|\.(?:module|pom|jar|aar|deb|rpm|whl|tgz|nupkg|gem|crate)(?:\.(?:asc|md5|sha\d{1,3}))$|^\/v2\/.{1,200}\/(?:manifests|blobs|tags)\/|\/simple\/[\w.-]{1,80}\/?$|\/sumdb\//;
+
 function namesRecord(path: string): boolean {
+  if (packages.test(path)) return true;
   const segments = path.split('/', 24);
   return !(segments.at(-1) as string).includes('.') && segments.some(isIdentifier);
 }

@@ -12,11 +12,17 @@ const bots =
 const bulkClients =
   /^(?:applecoremedia|exoplayer|androidxmedia3|vlc\/|libvlc|lavf\/|lavc|gstreamer|libmpv|mpv\/|kodi\/|roku\/|nsplayer|winamp|mpd\/|foobar2000|stagefright|airmusic|itunes\/|overcast\/|antennapod|gpodder|pocket ?casts|castbox|castget|castro|gitlab-runner|actions-runner|buildkite|drone|renovate|dependabot|argocd|source-controller|artifactory|sonatype|nexus\/|verdaccio|athens|pacman\/|apk-tools|opkg|portage|freebsd-update|pkg\/|homebrew|conda\/|mamba\/|micromamba|winget|chocolatey|windows-update-agent|microsoft-delivery-optimization|clamav|freshclam|borg|kopia|duplicacy|veeam|azcopy|gsutil|rsync|kio\/|kioworker|microsoft office|ms-office|debian apt|apt-|git\/|jgit\/|libdnf|dnf\/|yum|urlgrabber|zypp|npm\/|pnpm\/|yarn\/|bun\/|pip\/|uv\/|poetry\/|composer\/|bundler\/|rubygems|ruby, rubygems|cargo |cargo\/|go-get|nuget|apache-maven|gradle|sbt\/|coursier|docker\/|containerd\/|skopeo|buildah|podman|cri-o|helm\/|terraform\/|restic|rclone|duplicati|davfs2?\/|cadaver|microsoft-webdav|gvfs\/|dav\/|davx5|davdroid|caldav|carddav|ios\/.* dataaccessd|macos\/.* (?:accountsd|dataaccessd|calendaragent)|mac\+os\+x\/|evolution\/|thunderbird\/)|mirall\/|nextcloud-|owncloud|webdavfs\/|syncthing/;
 
+/** HTTP libraries, scripts and load tools under their own names: programs, and they do not hide that they are. */
+const libraries =
+  /^(?:python(?:-requests|-urllib|-httpx|\/)|aiohttp|httpx|axios|node(?:-fetch|\/|$)|undici|got(?:\/| )|superagent|go-http-client|java(?:\/|-http-client)|okhttp|apache-httpclient|apache httpclient|jakarta commons|commons-httpclient|reactor-?netty|akka-http|guzzlehttp|php(?:\/|$)|symfony httpclient|faraday|ruby|rest-client|http\.rb|typhoeus|libwww-perl|lwp|curl\/|libcurl|wget\/|powershell|postmanruntime|insomnia|dart\/|reqwest|hyper\/|ureq|cpp-httplib|restsharp|boto3|botocore|aws-sdk|aws-cli|minio|k6\/|apachebench|jmeter|gatling|locust|vegeta|hey\/|grpc-)/;
+
 export interface UserAgentFacts {
   lo: number;
   hi: number;
   /** Says it is a crawler, feed reader, monitor or a program that fetches in bulk. */
   declaredBot: boolean;
+  /** Says it is an HTTP library or a script, and nothing more. */
+  library: boolean;
   /** Names a known attack tool. */
   knownTool: boolean;
   /** Carries an expression that a logging library or shell would run. */
@@ -32,6 +38,7 @@ export function readUserAgent(userAgent: string, lo: number, hi: number): UserAg
     lo,
     hi,
     declaredBot: bots.test(text) || bulkClients.test(text),
+    library: libraries.test(text),
     knownTool: tools.test(text),
     hostile: text.includes('${jndi:') || text.includes('() {') || text.includes('<?php') || text.includes('${${'),
     held: -1,

@@ -15,7 +15,7 @@ import type { RegistryState } from '../operations/registry.ts';
 import { fromPieces, toPieces } from './pieces.ts';
 
 /** Changes with the layout of any state in it. */
-const FORMAT_VERSION = 15;
+const FORMAT_VERSION = 16;
 /** Hashed before others get their turn. */
 const bytesPerTurn = 4 << 20;
 /** The newest ones, and the very first, from which everything stored can be replayed. */

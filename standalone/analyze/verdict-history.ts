@@ -1,4 +1,5 @@
 /** Verdicts as they change while a log is read: peaks, level changes and findings, bounded. */
+import { PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
 import type { DecisionSummary, DetectorId, Finding, Verdict } from '@picket/analyzer/verdict.ts';
 import { levelName } from './labels.ts';
 import { type LevelName, levelRank } from './result.ts';
@@ -53,6 +54,11 @@ export function createVerdictHistories(limit: number): VerdictHistories {
     add(v, atMs) {
       // One pseudonym may share its prefix with another, so the name alone does not tell them apart.
       const key = `${v.api} ${v.kind} ${v.pseudonym}`;
+      // What it rested on is told of another by now: strangers who turned out to have something in common.
+      if (v.findings.length === 0 && v.kind === PrincipalKind.CAMPAIGN) {
+        histories.delete(key);
+        return undefined;
+      }
       let h = histories.get(key);
       if (h === undefined) {
         if (histories.size >= limit && !makeRoom(v.score)) return undefined;

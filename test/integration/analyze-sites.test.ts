@@ -10,7 +10,8 @@ import { billing, redirecting, sprayed } from '../scenarios/sites/account-sites.
 import { attackers } from '../scenarios/sites/attackers.ts';
 import { burstySites } from '../scenarios/sites/bursty-sites.ts';
 import { everydaySites } from '../scenarios/sites/everyday-sites.ts';
-import { hour } from '../scenarios/sites/actors.ts';
+import { browsers, hour } from '../scenarios/sites/actors.ts';
+import { leafedThrough, moduleProxy, oldPasswords, ownJobs, passwordDay } from '../scenarios/sites/patience.ts';
 import { programSites } from '../scenarios/sites/program-sites.ts';
 import { siteAttacks } from '../scenarios/sites/site-attacks.ts';
 import { ordinarySites } from '../scenarios/sites/sites.ts';
@@ -91,10 +92,9 @@ it('names the campaign of guesses too thin for every address and every minute', 
   const site = everydaySites.tinyBlog(34);
   attacker?.attack(site, site.from + 30 * hour);
   const result = await analyze(site.log.combined());
-  // Those who came for nothing else are told beside it.
-  const named = result.verdicts.filter((v) => v.principal.value?.includes('Firefox/40.1'));
-  expect(named.map((v) => [v.principal.kind, v.level])).toEqual([['Campaign', 'Critical']]);
-  expect(result.verdicts.every((v) => v.principal.kind === 'Campaign')).toBe(true);
+  // Once: not as strangers with nothing in common as well.
+  expect(result.verdicts.map((v) => [v.principal.kind, v.level])).toEqual([['Campaign', 'Critical']]);
+  expect(result.verdicts[0]?.principal.value).toContain('Firefox/40.1');
 });
 
 describe('what others do there tells who abuses a site', () => {
@@ -131,6 +131,29 @@ describe('what others do there tells who abuses a site', () => {
   it('stays quiet about all of that without the attack', async () => {
     for (const { site } of [billing(44, 'query', false), sprayed(44, 'spa', { ...mail, attacked: false })])
       expect(alarms(await analyze(site.log.combined()))).toEqual([]);
+  });
+});
+
+describe('patience hides nobody, and accuses nobody', () => {
+  it.each([
+    ['like a browser', browsers[0], 3],
+    ['by the name of a library', 'python-requests/2.31.0', 2],
+  ] as const)('finds a scraper that pauses at random for two days, %s', async (_, agent, least) => {
+    const { site, attack } = leafedThrough(51, { pauseMs: 13_000, agent });
+    const result = await analyze(site.log.combined());
+    expect(result.verdicts[0]?.principal.value).toBe(attack.addresses[0]);
+    expect(levelRank(result.verdicts[0]?.level ?? 'None')).toBeGreaterThanOrEqual(least);
+    expect(alarms(result)).toHaveLength(1);
+  });
+
+  it.each([
+    ['a catalogue that people leaf through', () => leafedThrough(52, undefined).site],
+    ['nightly jobs from the inside', () => ownJobs(53)],
+    ['a module proxy where much is missing', () => moduleProxy(54)],
+    ['a day when everybody mistypes a new password', () => passwordDay(55)],
+    ['programs with old passwords', () => oldPasswords(56)],
+  ])('stays quiet about %s', async (_, make) => {
+    expect(alarms(await analyze(make().log.combined()))).toEqual([]);
   });
 });
 
