@@ -54,6 +54,9 @@ it('reads OTLP logs with old and new attribute names', () => {
                   attribute('http.target', { stringValue: '/old?x=1' }),
                   attribute('http.status_code', { intValue: '500' }),
                   attribute('http.host', { stringValue: 'old.example' }),
+                  attribute('http.client_ip', { stringValue: '203.0.113.8' }),
+                  attribute('http.user_agent', { stringValue: 'UA' }),
+                  attribute('http.response_content_length', { intValue: '7' }),
                 ],
               },
               { timeUnixNano: `${noon}000000`, body: { stringValue: 'started' } },
@@ -74,7 +77,15 @@ it('reads OTLP logs with old and new attribute names', () => {
       authority: 'o.example',
       remoteAddress: '203.0.113.9',
     },
-    { method: 'PUT', path: '/old?x=1', status: 500, authority: 'old.example' },
+    {
+      method: 'PUT',
+      path: '/old?x=1',
+      status: 500,
+      authority: 'old.example',
+      remoteAddress: '203.0.113.8',
+      userAgent: 'UA',
+      responseBytes: 7,
+    },
   ]);
   expect(rejected).toEqual(['not_http']);
 });

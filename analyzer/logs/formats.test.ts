@@ -56,6 +56,18 @@ const cases: readonly (readonly [string, LineFormat, string, Expected])[] = [
     { remoteAddress: 'dial-in.example.net', authority: '' },
   ],
   [
+    'a client that the log leaves out',
+    'combined',
+    '- - - [31/Jan/2024:12:00:00 +0000] "GET /n HTTP/1.1" 200 1 "-" "UA"',
+    { remoteAddress: '', path: '/n' },
+  ],
+  [
+    'a client behind a Unix socket',
+    'combined',
+    'shop.example unix: - - [31/Jan/2024:12:00:00 +0000] "GET /n HTTP/1.1" 200 1 "-" "UA"',
+    { remoteAddress: '', authority: 'shop.example', logUser: '' },
+  ],
+  [
     'a quoted address',
     'combined',
     '"203.0.113.9" - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1',
@@ -209,6 +221,18 @@ const cases: readonly (readonly [string, LineFormat, string, Expected])[] = [
     },
   ],
   [
+    'HAProxy with an IPv6 client',
+    'haproxy',
+    'Jan 31 12:00:00 lb haproxy[1]: 2001:db8::7:51234 [31/Jan/2024:12:00:00.250] fe be/s1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 "GET / HTTP/1.1"',
+    { remoteAddress: '2001:db8::7', path: '/' },
+  ],
+  [
+    'HAProxy with an IPv6 client whose port could belong to the address',
+    'haproxy',
+    '2001:db8::7:5123 [31/Jan/2024:12:00:00.250] fe be/s1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 "GET / HTTP/1.1"',
+    { remoteAddress: '2001:db8::7' },
+  ],
+  [
     'HAProxy without an answer',
     'haproxy',
     '203.0.113.9:33318 [31/Jan/2024:12:00:00.000] fe fe/<NOSRV> -1/-1/-1/-1/0 400 0 - - PR-- 1/1/0/0/0 0/0 "<BADREQ>"',
@@ -292,6 +316,24 @@ const cases: readonly (readonly [string, LineFormat, string, Expected])[] = [
     { durationMs: 250, startedAtMs: noon - 250, path: '/c?d', logUser: 'bob', userAgent: 'UA' },
   ],
   [
+    'Caddy JSON of before 2.5',
+    'json',
+    `{"ts":${noon / 1000},"request":{"remote_addr":"[2001:db8::7]:4711","method":"GET","host":"c.example","uri":"/c"},"status":200}`,
+    { remoteAddress: '2001:db8::7' },
+  ],
+  [
+    'the fields of a Logstash pattern',
+    'json',
+    '{"@timestamp":"2024-01-31T12:00:00Z","clientip":"203.0.113.9","verb":"GET","request":"/l?x=1","response":"404","bytes":"9","agent":"UA"}',
+    { method: 'GET', path: '/l?x=1', status: 404, responseBytes: 9, remoteAddress: '203.0.113.9' },
+  ],
+  [
+    'a duration with all its digits',
+    'json',
+    '{"time":"2024-01-31T12:00:00Z","method":"GET","path":"/","status":200,"request_time":0.25000000000000006}',
+    { durationMs: 0.25000000000000006 * 1000 },
+  ],
+  [
     'a message in an envelope',
     'json',
     '{"log":"203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] \\"GET /d HTTP/1.1\\" 200 1\\n","stream":"stdout","time":"2024-01-31T12:00:05Z"}',
@@ -330,6 +372,7 @@ it.each([
   ['truncated', '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET /cut'],
   ['bad_status', '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" abc 1'],
   ['bad_json', '{"time":"2024-01-31T12:00:00Z","status":20'],
+  ['unrecognised', 'nothing that begins like {JSON'],
   ['no_time', '{"method":"GET","path":"/","status":200}'],
   ['bad_time', '{"method":"GET","path":"/","status":200,"time":"soon"}'],
   ['no_request', '{"time":"2024-01-31T12:00:00Z","status":200}'],

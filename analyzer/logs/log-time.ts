@@ -148,7 +148,7 @@ export function parseTime(value: unknown): number {
 /** Milliseconds of "1.5s", "20ms", "300µs" or, without a unit, seconds; NaN when it is no duration. */
 export function parseDurationText(value: unknown): number {
   if (typeof value !== 'string' || value.length > 32) return Number.NaN;
-  const match = /^(-?\d{1,12}(?:\.\d{1,12})?)(ns|us|µs|ms|s|m)?$/.exec(value.trim());
+  const match = /^(-?\d{1,12}(?:\.\d{1,20})?(?:e-\d{1,2})?)(ns|us|µs|ms|s|m)?$/.exec(value.trim());
   if (!match) return Number.NaN;
   return Number(match[1]) * (unitMs[match[2] ?? 's'] ?? Number.NaN);
 }

@@ -181,6 +181,9 @@ function applyClient(r: AccessRecord, line: string, open: number): boolean {
   return applyClientTokens(r, line.slice(0, open).split(' ').filter(Boolean).slice(-40));
 }
 
+/** What NGINX logs for a peer behind a Unix socket. */
+const unixPeer = 'unix:';
+
 function applyClientTokens(r: AccessRecord, all: string[]): boolean {
   const tokens = withoutPrefix(all);
   let i = tokens.findIndex((token) => addressIn(token) !== '');
@@ -189,8 +192,8 @@ function applyClientTokens(r: AccessRecord, all: string[]): boolean {
     if (tokens.length < 3) return false;
     i = tokens.length - 3;
     const name = tokens[i] ?? '';
-    if (!/^[\w.-]{1,255}$/.test(name)) return false;
-    r.remoteAddress = name;
+    if (name !== unixPeer && !/^[\w.-]{1,255}$/.test(name)) return false;
+    r.remoteAddress = name === '-' || name === unixPeer ? '' : name;
     if (i === 1) r.authority = hostText(tokens[0]);
   } else {
     let last = i;
@@ -221,7 +224,8 @@ function applyClientTokens(r: AccessRecord, all: string[]): boolean {
 function withoutPrefix(tokens: string[]): string[] {
   for (let i = Math.min(tokens.length - 1, 12); i >= 0; i--) {
     const token = tokens[i] ?? '';
-    const program = token.length > 1 && token.endsWith(':') && addressIn(token.slice(0, -1)) === '';
+    const program =
+      token.length > 1 && token.endsWith(':') && token !== unixPeer && addressIn(token.slice(0, -1)) === '';
     const stream = (token === 'F' || token === 'P') && /^std(out|err)$/.test(tokens[i - 1] ?? '');
     if (program || stream || token === '|') return tokens.slice(i + 1);
   }

@@ -29,7 +29,9 @@ function readHaproxyLine(line: string, sink: RecordSink): ReadOutcome {
   }
   if (Number.isNaN(startedAtMs)) return 'unrecognised';
   const client = line.slice(line.lastIndexOf(' ', open - 2) + 1, open - 1);
-  const address = addressIn(client);
+  // Behind IPv6 addresses, too, which HAProxy writes without brackets, stands a port.
+  const port = client.lastIndexOf(':');
+  const address = addressIn(port < 0 ? client : client.slice(0, port));
   const close = line.indexOf(']', open);
   const f = line.slice(close + 2, close + 2 + 4096).split(' ');
   const [, backend = '', timers = '', status = '', bytes = ''] = f;

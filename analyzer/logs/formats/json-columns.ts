@@ -49,23 +49,23 @@ const spellings: Readonly<Record<keyof typeof Column, string>> = {
   query: 'query_string querystring args query url.query uri_query',
   request: 'request request_line requestline req http_request',
   status:
-    'response_code downstreamstatus status status_code statuscode http_status response_status responsecode http_status_code code response.status response.status_code res.statuscode res.status http.response.status_code http.status_code httprequest.status sc_status originstatus',
+    'response_code downstreamstatus status status_code statuscode http_status response_status responsecode http_status_code code response.status response.status_code res.statuscode res.status http.response.status_code http.status_code httprequest.status sc_status originstatus response',
   address:
-    'client_ip clienthost clientip client.ip client.address source.ip remote_addr remote_address remoteaddr remoteip remote_ip request.client_ip request.remote_ip req.remoteaddress req.ip real_ip realip x_real_ip http_x_real_ip ip client client_addr clientaddress source_ip sourceip src_ip c_ip httprequest.remoteip clientaddr host_ip remote meta.remote_ip',
+    'client_ip clienthost clientip client.ip client.address http.client_ip source.ip remote_addr remote_address remoteaddr remoteip remote_ip request.client_ip request.remote_ip request.remote_addr req.remoteaddress req.ip real_ip realip x_real_ip http_x_real_ip ip client client_addr clientaddress source_ip sourceip src_ip c_ip httprequest.remoteip clientaddr host_ip remote meta.remote_ip',
   forwarded:
     'x-forwarded-for x_forwarded_for http_x_forwarded_for xff forwarded_for proxy_add_x_forwarded_for request_x-forwarded-for',
   direct:
-    'downstream_remote_address downstream_direct_remote_address downstreamremoteaddress realip_remote_addr peer_address network.peer.address',
-  host: ':authority authority http_host requesthost host_header request_host request.host req.headers.host url.domain server.address vhost virtual_host requested_server_name server_name hostname domain host requestaddr http.host',
+    'downstream_remote_address downstream_direct_remote_address downstreamremoteaddress realip_remote_addr peer_address network.peer.address net.sock.peer.addr net.peer.ip',
+  host: ':authority authority http_host requesthost host_header request_host request.host req.headers.host url.domain server.address vhost virtual_host requested_server_name server_name hostname domain host requestaddr http.host net.host.name',
   userAgent:
-    'user-agent user_agent http_user_agent useragent agent ua user_agent.original request_user-agent req.useragent httprequest.useragent http_useragent browser user_agent.name',
+    'user-agent user_agent http_user_agent useragent agent ua user_agent.original request_user-agent req.useragent httprequest.useragent http_useragent http.user_agent browser user_agent.name',
   referer:
     'referer http_referer http_referrer referrer http.request.referrer request_referer req.referer httprequest.referer httpreferer',
   user: 'remote_user user_id clientusername username user.name user.id user authuser auth_user remoteuser cs_username user_name enduser.id',
   requestBytes:
-    'bytes_received requestcontentsize bytes_read body_bytes_received http.request.body.size http.request.body.bytes request_body_size',
+    'bytes_received requestcontentsize bytes_read body_bytes_received http.request.body.size http.request.body.bytes request_body_size http.request_content_length',
   responseBytes:
-    'bytes_sent downstreamcontentsize body_bytes_sent body_bytes size response_size http.response.body.size http.response.body.bytes res.contentlength response_bytes bytes content_length response_length httprequest.responsesize bodybytessent sent_bytes sc_bytes',
+    'bytes_sent downstreamcontentsize body_bytes_sent body_bytes size response_size http.response.body.size http.response.body.bytes res.contentlength response_bytes bytes content_length response_length httprequest.responsesize bodybytessent sent_bytes sc_bytes http.response_content_length',
   durationSeconds:
     'request_time duration_s reqtime http.server.request.duration request_duration_seconds request_time_s rt duration_seconds',
   durationMs:

@@ -34,7 +34,7 @@ export function createJsonLineReader(text: UnitReader): UnitReader {
     const open = line.indexOf('{');
     if (open < 0) return 'unrecognised';
     const object = parseObject(line, open);
-    if (object === undefined) return 'bad_json';
+    if (object === undefined) return open === 0 ? 'bad_json' : 'unrecognised';
     const message = readAlsMessage(object, sink) ?? readOtlp(object, sink, readObject);
     if (message !== undefined) return message;
     const wrapped = wrappedText(object);
@@ -133,9 +133,10 @@ function readRow(row: Row, sink: RecordSink, headerSets: Map<string, ReadonlySet
 function applyRequest(r: AccessRecord, row: Row): boolean {
   const v = row.values;
   const method = text(v[Column.method]);
-  const path = text(v[Column.path]) || text(v[Column.url]);
+  const line = text(v[Column.request]);
+  // Logstash's patterns put the path alone into `request`, with the method beside it.
+  const path = text(v[Column.path]) || text(v[Column.url]) || (line.startsWith('/') ? line : '');
   if (path === '' || method === '') {
-    const line = text(v[Column.request]);
     if (line === '') return false;
     applyRequestLine(r, line);
     return true;
