@@ -34,12 +34,15 @@ export async function resolveSources(
   for (const path of paths) {
     if (path === '-') {
       if (!options.stdin) throw new LogInputError('standard input (-) is not available here');
-      sources.set('-', createStreamSource(options.stdin));
+      sources.set('-', createStreamSource('stdin', options.stdin));
       continue;
     }
     for (const name of await expand(path, options.cwd)) {
       const full = resolve(options.cwd, name);
-      if (!sources.has(full)) sources.set(full, await createFileSource(name, full));
+      if (sources.has(full)) continue;
+      // A named pipe, or what a shell makes of <(zcat …): read once, like standard input.
+      const piped = (await stat(full)).isFIFO();
+      sources.set(full, piped ? createStreamSource(name, createReadStream(full)) : await createFileSource(name, full));
     }
   }
   return [...sources.values()].sort((a, b) => byRotation(a.name, b.name));
@@ -92,7 +95,7 @@ async function createFileSource(name: string, full: string): Promise<LogSource> 
   };
 }
 
-function createStreamSource(stdin: Readable): LogSource {
+function createStreamSource(name: string, stdin: Readable): LogSource {
   const kept: Buffer[] = [];
   let keptBytes = 0;
   let total = 0;
@@ -117,7 +120,7 @@ function createStreamSource(stdin: Readable): LogSource {
   }
 
   return {
-    name: 'stdin',
+    name,
     sizeBytes: undefined,
     bytesRead: () => total,
     async *open({ sampling, signal }) {
@@ -127,7 +130,7 @@ function createStreamSource(stdin: Readable): LogSource {
       const source = chunks(sampling);
       const first = await source.next();
       if (first.done === true) return;
-      refuseArchives('standard input', first.value);
+      refuseArchives(name === 'stdin' ? 'standard input' : name, first.value);
       async function* whole(): AsyncGenerator<Buffer> {
         yield first.value as Buffer;
         yield* source;
@@ -144,16 +147,25 @@ async function* plainBytes(raw: Readable, head: Buffer): AsyncGenerator<Buffer> 
       ? createZstdDecompress()
       : undefined;
   const stream = unpack ? pipeline(raw, unpack, () => {}) : raw;
+  // PowerShell redirects write UTF-16.
+  let decoder: TextDecoder | undefined;
+  let begun = false;
   try {
-    if ((head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff)) {
-      // PowerShell redirects write UTF-16.
-      const decoder = new TextDecoder(head[0] === 0xff ? 'utf-16le' : 'utf-16be');
-      for await (const chunk of stream) yield Buffer.from(decoder.decode(chunk as Buffer, { stream: true }));
-    } else for await (const chunk of stream) yield chunk as Buffer;
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      if (!begun) decoder = utf16Decoder(chunk);
+      begun = true;
+      yield decoder === undefined ? chunk : Buffer.from(decoder.decode(chunk, { stream: true }));
+    }
   } finally {
     raw.destroy();
     stream.destroy();
   }
+}
+
+/** By the byte order mark; undefined for everything else. */
+function utf16Decoder(head: Buffer): TextDecoder | undefined {
+  if (head[0] === 0xff && head[1] === 0xfe) return new TextDecoder('utf-16le');
+  return head[0] === 0xfe && head[1] === 0xff ? new TextDecoder('utf-16be') : undefined;
 }
 
 function isGzip(head: Buffer): boolean {

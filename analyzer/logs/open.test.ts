@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -51,6 +53,7 @@ describe('inputs', () => {
     ['two gzip members', (s: string) => Buffer.concat([gzipSync(s.slice(0, 100)), gzipSync(s.slice(100))])],
     ['zstd', (s: string) => zstdCompressSync(s)],
     ['UTF-16', (s: string) => Buffer.from(`\uFEFF${s}`, 'utf16le')],
+    ['UTF-16 inside gzip', (s: string) => gzipSync(Buffer.from(`\uFEFF${s}`, 'utf16le').swap16())],
     ['a byte order mark', (s: string) => Buffer.from(`\uFEFF${s}`)],
     ['Windows line ends', (s: string) => Buffer.from(s.replaceAll('\n', '\r\n'))],
     ['no line end at the end', (s: string) => Buffer.from(s.trimEnd())],
@@ -61,6 +64,16 @@ describe('inputs', () => {
     expect((await readPaths({ paths: ['x.log'] })).paths).toEqual(expected);
     const stdin = Readable.from([bytes.subarray(0, 7), bytes.subarray(7)]);
     expect((await readPaths({ paths: ['-'], stdin })).paths).toEqual(expected);
+  });
+
+  it('reads a named pipe, as of <(zcat …), once', async () => {
+    const pipe = join(dir, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const written = writeFile(pipe, lines(0, 30, 'p'));
+    const { paths, logs } = await readPaths({ paths: [pipe] });
+    await written;
+    expect(paths).toHaveLength(30);
+    expect(logs.files).toMatchObject([{ name: pipe, sizeBytes: undefined }]);
   });
 
   it('reads standard input again after a sample of it', async () => {
