@@ -35,7 +35,7 @@ export function processHost(): Host {
     env: process.env,
     cwd: process.cwd(),
     random: () => Math.random(),
-    columns: stdout.columns ?? 80,
+    columns: stdout.columns || 80,
     colour: stdout.isTTY === true && !process.env['NO_COLOR'],
     onStop(stop) {
       let stopping = false;

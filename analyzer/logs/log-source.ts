@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { glob, open as openFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pipeline, Readable } from 'node:stream';
+import { TextDecoder } from 'node:util';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 
 export interface LogSource {

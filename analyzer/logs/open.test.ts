@@ -203,7 +203,7 @@ describe('bad input', () => {
     write('x.log', `${line(0, '/a')}${'junk\n'.repeat(5000)}${line(1, '/b')}`);
     const { report } = await readPaths({ paths: ['x.log'] });
     expect(report.rejected).toBe(5000);
-    expect(report.samples.length).toBeLessThanOrEqual(5);
+    expect(report.samples.map((s) => s.line)).toEqual(Array.from({ length: 100 }, (_, i) => i + 2));
   });
 
   it('reads a truncated archive as far as it goes and says so', async () => {

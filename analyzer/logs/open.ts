@@ -48,14 +48,23 @@ export interface Rejection {
   reason: RejectReason;
 }
 
+interface FileReport {
+  name: string;
+  format: string;
+  accepted: number;
+  rejected: number;
+  byReason: Partial<Record<RejectReason, number>>;
+  problem: string;
+}
+
 /** What the last `read` found. */
 export interface ReadReport {
   accepted: number;
   rejected: number;
   byReason: Partial<Record<RejectReason, number>>;
-  /** The first of each reason and file, at most 200 in all. */
+  /** The first 100 of each reason and file, at most 1,000 in all. */
   samples: Rejection[];
-  files: { name: string; format: string; accepted: number; rejected: number; problem: string }[];
+  files: FileReport[];
   /** Entries put in order, and entries that came too late for that. */
   reordered: number;
   late: number;
@@ -77,8 +86,8 @@ const batchSize = 512;
 /** Entries that wait to be put in order, over all open files. */
 const maxHeldEntries = 8192;
 const minHeldEntries = 256;
-const maxSamples = 200;
-const maxSamplesPerReason = 5;
+const maxSamples = 1000;
+const maxSamplesPerReason = 100;
 
 interface SniffedFile {
   source: LogSource;
@@ -318,6 +327,7 @@ function emptyReport(files: readonly SniffedFile[]): ReadReport {
       format: format?.name ?? '',
       accepted: 0,
       rejected: 0,
+      byReason: {},
       problem: format === undefined && source.sizeBytes !== 0 ? 'no access record in its beginning' : '',
     })),
     reordered: 0,
@@ -332,7 +342,8 @@ function countRejection(report: ReadReport, index: number, reason: RejectReason,
   report.rejected++;
   file.rejected++;
   report.byReason[reason] = (report.byReason[reason] ?? 0) + 1;
-  if (report.samples.length >= maxSamples) return;
-  const like = report.samples.filter((s) => s.reason === reason && s.file === file.name).length;
-  if (like < maxSamplesPerReason) report.samples.push({ file: file.name, line, reason });
+  const like = (file.byReason[reason] ?? 0) + 1;
+  file.byReason[reason] = like;
+  if (like <= maxSamplesPerReason && report.samples.length < maxSamples)
+    report.samples.push({ file: file.name, line, reason });
 }

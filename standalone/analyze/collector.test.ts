@@ -93,6 +93,25 @@ describe('the result of an analysis', () => {
     expect(samples.every((s) => s.text.startsWith('203.0.113.7'))).toBe(true);
   });
 
+  it('tells what a principal did on each API apart', () => {
+    const c = createCollector();
+    const others = 'default/others';
+    for (let i = 0; i < 12; i++) c.onObservation(request({ seq: i, line: i, api: i % 3 === 0 ? others : api }));
+    for (const of of [api, others])
+      c.onVerdict(verdict({ name: of, api: of, pseudonym: pseudonymFor(1), requests: 1 }));
+    const r = c.build(runSummary());
+    const told = r.verdicts.map((v) => [
+      v.api,
+      v.requests,
+      v.samples.every((s) => (s.line % 3 === 0) === (v.api === others)),
+    ]);
+    expect(told.sort()).toEqual([
+      [others, 4, true],
+      [api, 8, true],
+    ]);
+    expect(r.principalsSeen).toEqual([{ kind: 'Address', count: 1 }]);
+  });
+
   it('counts what decisions would have met and whom in good standing', () => {
     expect(attackedShop().wouldAct.actions).toEqual([
       { action: 'Throttle', principals: 1, requests: 60, ordinaryPrincipals: 1, ordinaryRequests: 1 },

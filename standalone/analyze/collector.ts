@@ -10,7 +10,9 @@ import { createEvidenceTable, type EvidenceKey, type EvidenceLine } from './prin
 import { addRequest, createRequestTotals, requestTotals } from './request-totals.ts';
 import {
   type CountBucket,
+  apiNumber,
   evidenceKey,
+  evidenceOn,
   type Gathered,
   limits,
   type OperationTally,
@@ -139,6 +141,15 @@ export function createCollector(): AnalyzeCollector {
     return api;
   }
 
+  const here: EvidenceKey = { kind: 0, lo: 0, hi: 0 };
+  const numbers = new Map<string, number>();
+
+  function numberOf(api: string): number {
+    let number = numbers.get(api);
+    if (number === undefined) numbers.set(api, (number = apiNumber(api)));
+    return number;
+  }
+
   function countRejected(reason: string, more: number): void {
     g.rejectedCount += more;
     const known = g.rejectedByReason.has(reason) || g.rejectedByReason.size < limits.reasons;
@@ -166,6 +177,7 @@ export function createCollector(): AnalyzeCollector {
       recent.add(r, sampleOf(r.text));
       const weight = (error ? 1 : 0) + (r.failedFlow ? 2 : 0) + (r.signals !== 0 ? 3 : 0);
       seen = r;
+      const number = numberOf(r.api);
       for (const p of r.principals) {
         let counter = counters[p.kind];
         if (counter === undefined) {
@@ -173,7 +185,7 @@ export function createCollector(): AnalyzeCollector {
           g.seen.set(kindName(p.kind), counter);
         }
         counter.add(p.hi);
-        g.evidence.add(p, at, error || r.failedFlow, weight, lineOfSeen);
+        g.evidence.add(evidenceOn(number, p, here), at, error || r.failedFlow, weight, lineOfSeen);
       }
       if (r.acted !== undefined) g.actions.add(r.acted);
     },
@@ -187,7 +199,7 @@ export function createCollector(): AnalyzeCollector {
       if (v.findings.length === 0) return;
       const history = g.verdicts.add(v, atMs);
       if (history === undefined) return;
-      const key = evidenceKey(v.kind, v.pseudonym);
+      const key = evidenceOn(numberOf(v.api), evidenceKey(v.kind, v.pseudonym));
       if (g.evidence.pin(key)) for (const f of v.findings) g.evidence.attach(key, recent.find(f.sampleSeqs));
     },
     build: (run) => buildResult(g, run),

@@ -1,4 +1,5 @@
 /** What a collector gathers and a report is built from. */
+import { apiIdOf } from '@picket/analyzer/operations/template.ts';
 import type { CampaignTrait } from '@picket/analyzer/verdict.ts';
 import { wordsOf } from '@picket/analyzer/profile/hash.ts';
 import type { PrincipalKind } from '@picket/proto/gen/picket/policy/v1/policy_pb.js';
@@ -95,4 +96,21 @@ export interface PseudonymCounter {
 /** A principal as a verdict names it. */
 export function evidenceKey(kind: PrincipalKind, pseudonym: string): EvidenceKey {
   return { kind, ...wordsOf(pseudonym) };
+}
+
+/** Evidence is kept per API: who uses two is two entries. Fills and returns `into`. */
+export function evidenceOn(
+  api: number,
+  { kind, lo, hi }: EvidenceKey,
+  into: EvidenceKey = { kind, lo, hi },
+): EvidenceKey {
+  into.kind = kind;
+  into.lo = (lo ^ api) >>> 0;
+  into.hi = hi;
+  return into;
+}
+
+/** The number of an API in `evidenceOn`. */
+export function apiNumber(api: string): number {
+  return apiIdOf(api).lo;
 }

@@ -53,6 +53,17 @@ describe('the terminal report', () => {
     expect(renderTerminal(attackedShop(), wide)).not.toContain('\u001b');
   });
 
+  it('does not say of a file that nothing could be read from that every line of it was understood', () => {
+    const r = quietShop();
+    const of = (bytes: number) => ({ ...r, inputs: [...r.inputs, { file: 'x.bin', format: '', lines: 0, bytes }] });
+    const strange = [renderTerminal(of(9), narrow), renderHtml(of(9))];
+    for (const text of strange) {
+      expect(text).toContain('format not recognised');
+      expect(text).toContain('Every line of the other files was understood.');
+    }
+    expect(renderTerminal(of(0), narrow)).toMatch(/x\.bin · empty · .*\n.*Every line was understood\./);
+  });
+
   it('says calmly that nothing is wrong, and what it looked at', () => {
     const text = renderTerminal(quietShop(), narrow);
     expect(text).toContain('Nothing here needs attention.');

@@ -1,6 +1,14 @@
 /** Gathered counts → `AnalyzeResult`. Pure: the same counts give the same report. */
 import { type DetectorId, references, type Verdict } from '@picket/analyzer/verdict.ts';
-import { type ChartRange, evidenceKey, type Gathered, limits, type RunSummary } from './gathered.ts';
+import {
+  apiNumber,
+  type ChartRange,
+  evidenceKey,
+  evidenceOn,
+  type Gathered,
+  limits,
+  type RunSummary,
+} from './gathered.ts';
 import { forecastRequests } from './forecast.ts';
 import { actionName, kindName, levelName } from './labels.ts';
 import { evidenceLines, type PrincipalEvidence } from './principal-evidence.ts';
@@ -108,7 +116,7 @@ function operations(g: Gathered): OperationSummary[] {
 
 function verdictSummary(h: VerdictHistory, g: Gathered, run: RunSummary): VerdictSummary {
   const { peak, last } = h;
-  const evidence = g.evidence.get(evidenceKey(peak.kind, peak.pseudonym));
+  const evidence = g.evidence.get(evidenceOn(apiNumber(peak.api), evidenceKey(peak.kind, peak.pseudonym)));
   const points = new Map(peak.contributions.map((c) => [c.source, c.points]));
   const findings = [...h.findings.values()].sort((a, b) => a.pValue - b.pValue);
   const earned = findings.reduce((sum, f) => sum + Math.max(0, points.get(f.detector) ?? 0), 0);

@@ -29,6 +29,7 @@ import {
 import { wordsOf } from '@picket/analyzer/profile/hash.ts';
 import { systemClock } from '@picket/runtime/clock.ts';
 import { createLedger } from '@picket/runtime/ledger.ts';
+import { PicketError } from '@picket/runtime/errors.ts';
 import type { Host } from '@picket/runtime/host.ts';
 import { type ActedOn, type AnalyzeCollector, createCollector, type SeenRequest } from './collector.ts';
 import { createDryRun } from './dry-run.ts';
@@ -64,7 +65,7 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
       totalBytes: total,
       clock: systemClock,
       tty: process.stderr.isTTY === true,
-      columns: process.stderr.columns ?? 80,
+      columns: process.stderr.columns || 80,
       write: (text) => host.err(text),
     });
   const collector = createCollector();
@@ -100,7 +101,7 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
     await run.close();
   }
   const report = logs.report();
-  if (report.accepted === 0) throw new UnusableInput(nothingRead(logs));
+  if (report.accepted === 0) throw new UnusableInput(nothingRead(logs, options.format));
   if (!run.begun && !report.aborted)
     throw new UnusableInput(
       `No request lies in the chosen time; the log goes from ${instant(span.from)} to ${instant(span.to)}.`,
@@ -149,8 +150,9 @@ async function open(
   }
 }
 
-function nothingRead(logs: LogSet): string {
+function nothingRead(logs: LogSet, format: string | undefined): string {
   const names = logs.files.map((f) => f.name).join(', ');
+  if (format !== undefined) return `Nothing in ${names} is an access record of --format ${format}.`;
   return `Nothing in ${names} is an access record; name the format with --format if it is one.`;
 }
 
@@ -168,7 +170,10 @@ async function policiesFor(options: AnalyzeOptions, logs: LogSet, host: Host): P
   if (options.manifests !== undefined) {
     // Half of the time to start, and few state their manifests.
     const { compileManifests } = await import('../up/compile-manifests.ts');
-    const { policies, problems } = await compileManifests(options.manifests, 'analyze');
+    const { policies, problems } = await compileManifests(options.manifests, 'analyze').catch((error: unknown) => {
+      if (error instanceof PicketError) throw new UnusableInput(error.message, { cause: error });
+      throw error;
+    });
     for (const problem of problems) host.err(`${problem}\n`);
     if (policies.length === 0) throw new UnusableInput(`No ProtectedAPI in ${options.manifests} is valid.`);
     return {

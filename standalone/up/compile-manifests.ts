@@ -60,7 +60,8 @@ export async function compileManifests(folder: string, fleet: string): Promise<C
 
 /** @throws PicketError NotFound, InvalidConfig */
 export async function requireManifests(path: string): Promise<void> {
-  const found = await stat(path).catch((error: unknown) => {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new PicketError('NotFound', `--manifests: there is no folder ${path}`);
     throw toPicketError(error, `--manifests ${path}`);
   });
   if (!found.isDirectory()) throw new PicketError('InvalidConfig', `--manifests: ${path} is not a folder`);

@@ -53,6 +53,12 @@ describe('unusable input exits with 2 and one sentence', () => {
     ['a folder', ['rotated'], 'rotated is a directory; name its files, for example rotated/*.log'],
     ['nothing there', ['gone.log'], 'gone.log does not exist'],
     [
+      'another format',
+      ['whole.log', '--format', 'haproxy'],
+      'Nothing in whole.log is an access record of --format haproxy',
+    ],
+    ['no manifests', ['whole.log', '--manifests', 'gone'], '--manifests: there is no folder gone'],
+    [
       'a time without requests',
       ['whole.log', '--since', '2031-01-01'],
       'No request lies in the chosen time; the log goes from ',

@@ -1,4 +1,5 @@
 /** The remaining parts of the page: operations, actions, spikes, forecast, and what was read. */
+import { formatText, understoodText } from '../inputs-text.ts';
 import { shortNumber } from '../reason.ts';
 import type { AnalyzeResult } from '../result.ts';
 import { bytesText, countText, msText, plural, rateFormat, shareText, spanText } from '../units.ts';
@@ -143,7 +144,7 @@ ${
     [{ title: 'Input' }, { title: 'Format' }, { title: 'Lines', numeric: true }, { title: 'Size', numeric: true }],
     r.inputs.map((f): Cell[] => [
       { show: html`<code>${f.file}</code>`, by: f.file },
-      f.format === '' ? 'not recognised' : f.format,
+      formatText(f),
       { show: countText(f.lines), by: f.lines },
       { show: bytesText(f.bytes), by: f.bytes ?? -1 },
     ]),
@@ -151,7 +152,7 @@ ${
 }
 ${
   r.rejectedCount === 0
-    ? html`<p class="small">Every line was understood.</p>`
+    ? html`<p class="small">${understoodText(r.inputs)}</p>`
     : html`<p class="small">${plural(r.rejectedCount, 'line')} rejected: ${r.rejectedByReason.map((x, i) => `${i > 0 ? '; ' : ''}${countText(x.count)} × ${x.reason}`)}. First at ${r.rejected
         .slice(0, 5)
         .map((x) => `${x.file}:${x.line}`)

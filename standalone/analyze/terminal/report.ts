@@ -1,4 +1,5 @@
 /** The report on a terminal: what a person needs to know first stands first, and all of it reads in a minute. */
+import { formatText, understoodText } from '../inputs-text.ts';
 import { shortNumber } from '../reason.ts';
 import { type AnalyzeResult, levelNames, type VerdictSummary } from '../result.ts';
 import { fit, visible, wrap } from '../text.ts';
@@ -264,11 +265,11 @@ function reading(page: Page, r: AnalyzeResult): string[] {
   const out = [heading(page, 'What was read')];
   for (const f of r.inputs.slice(0, 20)) {
     const size = f.bytes === null ? '' : ` · ${bytesText(f.bytes)}`;
-    const about = ` · ${fit(visible(f.format), 20) || 'format not recognised'} · ${plural(f.lines, 'line')}${size}`;
+    const about = ` · ${fit(visible(formatText(f)), 21)} · ${plural(f.lines, 'line')}${size}`;
     out.push(`  ${fit(visible(f.file), Math.max(12, page.columns - 2 - about.length))}${about}`);
   }
   if (r.inputs.length > 20) out.push(`  … and ${plural(r.inputs.length - 20, 'file')} more`);
-  if (r.rejectedCount === 0) out.push('  Every line was understood.');
+  if (r.rejectedCount === 0) out.push(`  ${understoodText(r.inputs)}`);
   else {
     const share = shareText(r.rejectedCount / (r.rejectedCount + r.requests));
     out.push(`  ${plural(r.rejectedCount, 'line')} rejected (${share}):`);
