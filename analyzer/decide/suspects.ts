@@ -39,6 +39,8 @@ export interface Suspects {
 const maxRisks = 5000;
 const maxSharedAddresses = 50_000;
 const maxPlaces = 8;
+/** The address of an observation without one. */
+const nowhere = hex16(0, 0);
 
 /** Key of a principal's risk and of its decision. */
 export function riskKey(kind: PrincipalKind, pseudonym: string): string {
@@ -57,15 +59,15 @@ export function createSuspects(situation: Situation): Suspects {
     let principal = kind as PrincipalKind;
     let traits: CampaignTrait[] = [];
     if (kind === Key.client) {
-      // A program behind an address that few others use is that address.
+      // A program behind an address that few others use is that address. Who comes from nowhere is known by the rest.
       const address = sighting.traits.find((t) => t.trait === 'address')?.value ?? '';
       const maxSharers = limitsOf(situation.policy.behavior?.safety).maxPrincipalsPerAddress;
-      if ((sharedBy.get(address) ?? 1) <= maxSharers) {
+      if (address !== nowhere && (sharedBy.get(address) ?? 1) <= maxSharers) {
         principal = PrincipalKind.ADDRESS;
         pseudonym = address;
       } else {
         principal = PrincipalKind.CAMPAIGN;
-        traits = sighting.traits;
+        traits = sighting.traits.filter((t) => t.value !== nowhere);
       }
     } else if (kind === Key.trait) {
       principal = PrincipalKind.CAMPAIGN;

@@ -28,6 +28,16 @@ it('reads W3C columns by their directive, IIS in milliseconds', () => {
   });
 });
 
+it('reads W3C lines that tell only the time, by the date above them', () => {
+  const reader = createLineReader('w3c');
+  for (const directive of ['#Date: 2024-01-31 11:00:00', '#Fields: time c-ip cs-method cs-uri-stem sc-status'])
+    expect(collectRecords(reader, directive).outcome).toBe('skip');
+  expect(collectRecords(reader, '12:00:00 203.0.113.9 GET /a 200').records[0]).toMatchObject({
+    startedAtMs: noon,
+    path: '/a',
+  });
+});
+
 it('reads OTLP logs with old and new attribute names', () => {
   const attribute = (key: string, value: object) => ({ key, value });
   const unit = JSON.stringify({

@@ -170,6 +170,12 @@ const cases: readonly (readonly [string, LineFormat, string, Expected])[] = [
     { remoteAddress: '198.51.100.7' },
   ],
   [
+    'the response time of Express',
+    'combined',
+    '::1 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "UA" - 12.345 ms',
+    { durationMs: 12.345 },
+  ],
+  [
     'Traefik',
     'combined',
     '203.0.113.9 - - [31/Jan/2024:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "UA" 42 "web@docker" "http://10.0.0.2:80" 23ms',
@@ -231,6 +237,18 @@ const cases: readonly (readonly [string, LineFormat, string, Expected])[] = [
     'haproxy',
     '2001:db8::7:5123 [31/Jan/2024:12:00:00.250] fe be/s1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 "GET / HTTP/1.1"',
     { remoteAddress: '2001:db8::7' },
+  ],
+  [
+    'HAProxy with a URL of HTTP/2',
+    'haproxy',
+    '203.0.113.9:5123 [31/Jan/2024:12:00:00.250] fe be/s1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 "GET https://shop.example/a HTTP/2.0"',
+    { authority: 'shop.example', path: '/a' },
+  ],
+  [
+    'HAProxy with a URL of HTTP/1.1, which is somebody looking for a proxy',
+    'haproxy',
+    '203.0.113.9:5123 [31/Jan/2024:12:00:00.250] fe be/s1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 "GET http://other.example/a HTTP/1.1"',
+    { authority: '', path: 'http://other.example/a' },
   ],
   [
     'HAProxy without an answer',

@@ -1,6 +1,7 @@
 /**
- * Addresses that stand for a crowd: a load balancer or a CDN whose log does not tell the client, a whole office. What
- * such an address does says nothing about anybody; its rare user agents still tell a tool from the crowd.
+ * Addresses that stand for a crowd: a load balancer or a CDN whose log does not tell the client, a whole office; also
+ * no address, in a log that names none. What such an address does says nothing about anybody; its rare user agents still
+ * tell a tool from the crowd.
  */
 import type { AccessRecord } from '../ingest/access-record.ts';
 
@@ -48,7 +49,7 @@ export function createCrowdSample(): CrowdSample {
     observe(r) {
       let seen = addresses.get(r.remoteAddress);
       if (!seen) {
-        if (r.remoteAddress === '' || addresses.size >= maxAddresses) return;
+        if (addresses.size >= maxAddresses) return;
         addresses.set(r.remoteAddress, (seen = { requests: 0, agents: undefined, reads: 0, pages: new Set() }));
       }
       seen.requests++;
@@ -80,17 +81,29 @@ export function createCrowdSample(): CrowdSample {
         crowds.set(address, common);
         through += requests;
       }
+      const unknown = addresses.get('')?.requests ?? 0;
       // Twenty thousand of them would stay as long as the reading.
       addresses.clear();
       // A small office is one source among others; what is judged here is one that makes most of the log.
-      if (through < 0.6 * sampled || crowds.size === 0) return { notes: [], blur: () => {} };
-      const [first = ''] = crowds.keys();
-      const who = crowds.size === 1 ? `${first} stands` : `${crowds.size} addresses (${first}, …) stand`;
-      return {
-        notes: [
-          `${who} for a crowd, ${Math.round((100 * through) / sampled)} % of the requests: a load balancer, a CDN or an office. ` +
+      const percent = (part: number): number => Math.round((100 * part) / sampled);
+      const notes =
+        percent(unknown) < 1
+          ? []
+          : [
+              `the log names no client for ${percent(unknown)} % of the requests: there only users, sessions and rare user agents ` +
+                'tell who did what; log the address of the client to be told more',
+            ];
+      if (through < 0.6 * sampled || crowds.size === 0) return { notes, blur: () => {} };
+      const known = [...crowds.keys()].filter((address) => address !== '');
+      const [first = ''] = known;
+      const who = known.length === 1 ? `${first} stands` : `${known.length} addresses (${first}, …) stand`;
+      if (known.length > 0)
+        notes.push(
+          `${who} for a crowd, ${percent(through)} % of the requests: a load balancer, a CDN or an office. ` +
             'Log the client that it forwards to be told who did what; here only rare user agents could be told apart',
-        ],
+        );
+      return {
+        notes,
         blur(r) {
           const common = crowds.get(r.remoteAddress);
           if (!common) return;

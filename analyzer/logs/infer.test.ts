@@ -306,6 +306,18 @@ describe('crowds behind one address', () => {
     expect([tool.remoteAddress, tool.userAgent]).toEqual(['', 'sqlmap']);
   });
 
+  it('takes a log without clients for a crowd that it cannot name', () => {
+    const { crowds, notes } = infer([...visits(''), { remoteAddress: '', userAgent: 'sqlmap' }]);
+    expect(notes.join()).toContain('the log names no client for 100 % of the requests');
+    expect(notes.join()).not.toContain('stand');
+    const agentOf = (userAgent: string): string => {
+      const one = record({ remoteAddress: '', userAgent });
+      crowds.blur(one);
+      return one.userAgent;
+    };
+    expect([agentOf(browser(3)), agentOf('sqlmap')]).toEqual(['', 'sqlmap']);
+  });
+
   it('leaves an office among other visitors alone, and a tool that changes its name', () => {
     const office = infer([
       ...visits('198.51.100.7'),

@@ -74,6 +74,22 @@ describe('everyday sites accuse nobody', () => {
   });
 });
 
+it.each([
+  ['one address for everybody', (line: string) => line],
+  ['no address', (line: string) => line.replace(/^\S+/, '-')],
+])('names a tool by its user agent in a log with %s', async (_, shown) => {
+  const lines = everydaySites.behindBalancer(32).log.combined().trimEnd().split('\n');
+  const [last = ''] = lines.slice(-1);
+  const [head, zone] = /^(.*:)\d\d( \+0000\])/.exec(last)?.slice(1) ?? [];
+  for (let i = 0; i < 40; i++) lines.push(`${head}59${zone} "POST /login HTTP/1.1" 401 90 "-" "python-requests/2.31"`);
+  const result = await analyze(lines.map(shown).join('\n'));
+  expect(result.notes.join()).toContain('rare user agents');
+  expect(result.verdicts.map((v) => [v.principal.kind, v.principal.value])).toEqual([
+    ['Campaign', 'userAgent python-requests/2.31'],
+  ]);
+  expect(result.verdicts[0]?.campaign?.traits.map((t) => t.trait)).toEqual(['userAgent']);
+});
+
 describe('strong attacks are High on a small site', () => {
   // One in three: all of them are in the tables of `node test/accuracy/sites.ts`.
   const some = attackers.filter((a, i) => a.strong && i % 3 === 0);

@@ -264,10 +264,11 @@ function applyExtras(r: AccessRecord, line: string, from: number): void {
     r.upstreamMs = numberIn(fields[6]) * 1000;
     r.requestId = unquote(fields[8]);
   } else {
-    for (const field of fields) {
+    for (const [i, field] of fields.entries()) {
       const equals = field.indexOf('=');
       if (equals > 0 && field.charCodeAt(0) !== 34) applyPair(field.slice(0, equals), field.slice(equals + 1));
-      else if (/^\d{1,6}\.\d{3,6}$/.test(field) && Number.isNaN(duration)) duration = Number(field) * 1000;
+      else if (/^\d{1,6}\.\d{3,6}$/.test(field) && Number.isNaN(duration))
+        duration = Number(field) * (fields[i + 1] === 'ms' ? 1 : 1000);
       else if (/^\d{1,9}ms$/.test(field)) duration = Number.parseInt(field, 10);
     }
   }

@@ -14,6 +14,7 @@ import {
 import { parseClfTime } from '../log-time.ts';
 import { applyRequestLine } from '../request-line.ts';
 import { numberIn } from '../split-fields.ts';
+import { splitTarget } from './aws-alb.ts';
 
 export function createHaproxyReader(): UnitReader {
   return { read: readHaproxyLine };
@@ -41,7 +42,8 @@ function readHaproxyLine(line: string, sink: RecordSink): ReadOutcome {
   if (!(code >= 0 && code <= 999)) return 'bad_status';
   const quote = line.indexOf(' "', close);
   if (quote < 0) return 'no_request';
-  const end = line.lastIndexOf('"');
+  const last = line.lastIndexOf('"');
+  const end = last > quote + 2 ? last : line.length;
 
   const r = sink.blank();
   r.startedAtMs = startedAtMs;
@@ -54,7 +56,9 @@ function readHaproxyLine(line: string, sink: RecordSink): ReadOutcome {
   const total = t.at(-1) ?? '';
   r.durationMs = knownDuration(numberIn(total.startsWith('+') ? total.slice(1) : total));
   r.upstreamMs = numberIn(t[3]);
-  applyRequestLine(r, line, quote + 2, end > quote + 2 ? end : line.length);
+  applyRequestLine(r, line, quote + 2, end);
+  // From HTTP/2 on the whole URL is what HAProxy makes of :scheme, :authority and :path, and no proxy attempt.
+  if (line.startsWith(' HTTP/2', end - 9) || line.startsWith(' HTTP/3', end - 9)) splitTarget(r);
   applyCaptured(r, line.slice(close, quote));
   r.arrivedAtMs = completedAtMs(r);
   sink.commit();

@@ -20,11 +20,14 @@ const maxFields = 128;
 
 export function createW3cReader(): UnitReader {
   let layout: Layout | undefined;
+  /** Of logs whose lines tell only the time. */
+  let day = '';
   const cloudFront = layoutOf(cloudFrontFields);
   return {
     read(line, sink) {
       const c = line.charCodeAt(0);
       if (c === 35) {
+        day = /^#date: *(\d{4}-\d\d-\d\d)/i.exec(line)?.[1] ?? day;
         if (/^#fields:/i.test(line))
           layout = layoutOf(
             line
@@ -39,11 +42,11 @@ export function createW3cReader(): UnitReader {
       if (!layout) {
         if (!tabs) return /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [^ ]/.test(line) ? 'no_fields_directive' : 'unrecognised';
         const f = line.split('\t', maxFields);
-        return f.length >= 24 ? readFields(f, cloudFront, sink) : 'unrecognised';
+        return f.length >= 24 ? readFields(f, cloudFront, sink, day) : 'unrecognised';
       }
       const f = tabs ? line.split('\t', maxFields) : splitFields(line, 0, maxFields);
       if (f.length < layout.count) return 'truncated';
-      return readFields(f, layout, sink);
+      return readFields(f, layout, sink, day);
     },
   };
 }
@@ -74,13 +77,13 @@ function headerName(column: string): string {
   return column === 'csuser-agent' || column === 'cscookie' || column === 'csreferer' ? column.slice(2) : '';
 }
 
-function readFields(f: readonly string[], layout: Layout, sink: RecordSink): ReadOutcome {
+function readFields(f: readonly string[], layout: Layout, sink: RecordSink, day: string): ReadOutcome {
   function get(name: string): string {
     const value = f[layout.index.get(name) ?? -1] ?? '';
     if (value === '-') return '';
     return value.charCodeAt(0) === 34 ? value.slice(1) : value;
   }
-  const at = parseIsoTime(`${get('date')}T${get('time')}`);
+  const at = parseIsoTime(`${get('date') || day}T${get('time')}`);
   if (Number.isNaN(at)) return 'bad_time';
   const method = get('cs-method');
   const stem = get('cs-uri-stem') || get('cs-uri');
@@ -141,7 +144,7 @@ function readEventXml(line: string, sink: RecordSink): ReadOutcome {
     values.push(empty || close < 0 ? '' : unescapeXml(line.slice(open + 1, close)));
     at = open;
   }
-  return names.length === 0 ? 'not_http' : readFields(values, layoutOf(names), sink);
+  return names.length === 0 ? 'not_http' : readFields(values, layoutOf(names), sink, '');
 }
 
 function unescapeXml(s: string): string {
