@@ -189,7 +189,9 @@ export async function startService(options: ServiceOptions): Promise<AnalyzerSer
     const { skipped } = await analyzer.learn(past.records(), (records) => {
       progress.entries = records;
     });
-    log.info('history learned', { entries: progress.entries, rejected: past.rejected(), skipped });
+    const told = { entries: progress.entries, rejected: past.rejected(), skipped };
+    if (progress.entries + skipped > 0) log.info('history learned', told);
+    else log.warn('nothing was learned from history: no line of it is an access record', told);
     if (skipped > 0)
       log.info('history up to where an earlier run had come was not learned again', {
         skipped,

@@ -24,7 +24,13 @@ export async function serveShop(shop: Shop, port: number, host = '127.0.0.1'): P
               body,
             });
       const payload = reply.body === undefined ? '' : JSON.stringify(reply.body);
-      outgoing.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers });
+      const requestId = incoming.headers['x-request-id'];
+      outgoing.writeHead(reply.status, {
+        'content-type': 'application/json',
+        // What the caller can quote, and what stands in Envoy's access log.
+        ...(typeof requestId === 'string' ? { 'x-request-id': requestId } : {}),
+        ...reply.headers,
+      });
       outgoing.end(payload);
     });
   });

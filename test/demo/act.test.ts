@@ -19,8 +19,10 @@ function event(label: Label, id = 'someone'): RequestEvent {
   return { at: start, actor: { id, label, persona: 'x' }, client, method: 'GET', path: '/', authorized: false };
 }
 
-function reply(status: number, byUpstream: boolean): HttpReply {
-  const headers: Record<string, string> = byUpstream ? { 'x-envoy-upstream-service-time': '3' } : {};
+function reply(status: number, byUpstream: boolean, requestId = 'r-1'): HttpReply {
+  const headers: Record<string, string> = byUpstream
+    ? { 'x-envoy-upstream-service-time': '3', 'x-request-id': requestId }
+    : {};
   return { status, headers, body: '', tookMs: 10 };
 }
 
@@ -39,6 +41,7 @@ function verdict(detector: string, action: 'Tag' | 'Deny', score: number, decide
     spec: { apiRef: { name: 'shop' }, principal: { kind: 'Token', pseudonym: '0123456789abcdef' } },
     status: {
       score,
+      evidence: { requestIds: ['r-0', 'r-1'] },
       findings: [{ detector, since: '', pValue: 1e-6, observed: 12, expected: 1.2, unit: 'networks' }],
       decision: {
         action,
@@ -63,8 +66,20 @@ describe('the verdict on an act', () => {
       verdict('tokenAbuse', 'Tag', 90),
       verdict('tokenAbuse', 'Deny', 80),
     ];
-    expect(verdictOf(act, verdicts)?.metadata.name).toBe('tokenAbuse-80');
-    expect(verdictOf(act, [verdict('scraping', 'Deny', 99)])).toBeUndefined();
+    const byAttacker = (): Label => 'tokenAbuse';
+    expect(verdictOf(act, verdicts, byAttacker)?.metadata.name).toBe('tokenAbuse-80');
+    expect(verdictOf(act, [verdict('scraping', 'Deny', 99)], byAttacker)).toBeUndefined();
+  });
+
+  test('rests on requests of the attack, and not on those of somebody else', () => {
+    const ledger = createTrafficLedger();
+    const verdicts = [verdict('tokenAbuse', 'Deny', 80)];
+    expect(verdictOf(act, verdicts, ledger.authorOf)).toBeUndefined();
+    expect(verdictOf({ ...act, startedAt: start }, verdicts, ledger.authorOf)).toBeDefined();
+    ledger.record(event('benign'), reply(200, true, 'r-0'), start);
+    expect(verdictOf({ ...act, startedAt: start }, verdicts, ledger.authorOf)).toBeUndefined();
+    ledger.record(event('tokenAbuse'), reply(200, true, 'r-1'), start);
+    expect(verdictOf(act, verdicts, ledger.authorOf)).toBeDefined();
   });
 });
 

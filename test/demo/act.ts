@@ -1,6 +1,6 @@
 /** One act of the story: an attack, Picket's verdict on it, and the first request that Envoy refused. */
 import type { RiskVerdict } from '@picket/crds/gen/types.ts';
-import type { AttackFamily, EventStream, Window } from '../scenarios/request-event.ts';
+import type { AttackFamily, EventStream, Label, Window } from '../scenarios/request-event.ts';
 import type { Attempt } from './ledger.ts';
 import type { Screen } from './screen.ts';
 
@@ -32,10 +32,26 @@ export interface ActResult {
   problem?: string;
 }
 
-/** The verdict on an attack: recognised by one of its detectors, acted on, highest score first. */
-export function verdictOf(act: Act, verdicts: readonly RiskVerdict[]): RiskVerdict | undefined {
+/**
+ * The verdict on an attack: recognised by one of its detectors, with requests of the attack as evidence, acted on, highest
+ * score first.
+ *
+ * @param authorOf whose a request of the live part was, by its id
+ */
+export function verdictOf(
+  act: Act,
+  verdicts: readonly RiskVerdict[],
+  authorOf: (requestId: string) => Label | undefined,
+): RiskVerdict | undefined {
+  const isBlamed = ({ status }: RiskVerdict): boolean => {
+    const authors = (status?.evidence?.requestIds ?? []).map(authorOf).filter((author) => author !== undefined);
+    // Of an attack that began in the replayed day the samples may all be from there.
+    if (authors.length === 0) return act.startedAt !== undefined;
+    return authors.filter((author) => author === act.family).length * 2 >= authors.length;
+  };
   return verdicts
     .filter((v) => v.status?.findings?.some((f) => act.detectors.includes(f.detector)))
+    .filter(isBlamed)
     .sort((a, b) => rank(b) - rank(a))[0];
 }
 

@@ -1,7 +1,7 @@
 /** What the live traffic saw: who sent how much, who was refused, and when. */
 import type { HttpReply } from '../support/http-client.ts';
 import { refusedByEnvoy } from '../scenarios/drivers/live.ts';
-import type { AttackFamily, RequestEvent } from '../scenarios/request-event.ts';
+import type { AttackFamily, Label, RequestEvent } from '../scenarios/request-event.ts';
 
 export interface Attempt {
   /** When its author meant it to be sent; a slow machine sends it later. */
@@ -16,6 +16,8 @@ export interface TrafficLedger {
   record(event: RequestEvent, reply: HttpReply, sentAt: number): void;
   /** Abusive requests of one family in the order in which they ended. */
   attempts(family: AttackFamily): readonly Attempt[];
+  /** Whose a request was, by the id that Envoy gave it; undefined for one that was not answered or not counted. */
+  authorOf(requestId: string): Label | undefined;
   ordinary(): OrdinaryTraffic;
   /** Requests that got no answer at all, with the last reason. */
   failures(): { count: number; last: string };
@@ -37,6 +39,7 @@ export function createTrafficLedger(): TrafficLedger {
   const refusedUsers = new Set<string>();
   let requests = 0;
   let refused = 0;
+  const authors = new Map<string, Label>();
   const failures = { count: 0, last: '' };
   return {
     record(event, reply, sentAt) {
@@ -46,6 +49,10 @@ export function createTrafficLedger(): TrafficLedger {
       }
       const { label, id, persona } = event.actor;
       const isRefused = refusedByEnvoy(reply);
+      // The owner of the stolen token loses it: that is the point, and no ordinary user.
+      if (persona === 'tokenOwner') return;
+      const requestId = reply.headers['x-request-id'];
+      if (typeof requestId === 'string') authors.set(requestId, label);
       if (label !== 'benign') {
         const list = attempts.get(label) ?? [];
         const endedAt = sentAt + reply.tookMs;
@@ -53,8 +60,6 @@ export function createTrafficLedger(): TrafficLedger {
         attempts.set(label, list);
         return;
       }
-      // The owner of the stolen token loses it: that is the point, and no ordinary user.
-      if (persona === 'tokenOwner') return;
       requests += 1;
       requestsByUser.set(id, (requestsByUser.get(id) ?? 0) + 1);
       if (isRefused) {
@@ -63,6 +68,7 @@ export function createTrafficLedger(): TrafficLedger {
       }
     },
     attempts: (family) => attempts.get(family) ?? [],
+    authorOf: (requestId) => authors.get(requestId),
     ordinary: () => ({
       users: requestsByUser.size,
       requests,

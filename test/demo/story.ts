@@ -210,7 +210,7 @@ async function playAct(act: Act, picket: Picket, ledger: TrafficLedger, stage: S
   let verdict: RiskVerdict | undefined;
   try {
     while (!hasWon() && now() - from < actTimeoutMs) {
-      verdict = verdictOf(act, await picket.verdicts()) ?? verdict;
+      verdict = verdictOf(act, await picket.verdicts(), ledger.authorOf) ?? verdict;
       const refused = ledger.attempts(act.family).some((a) => a.refused);
       const isOver = refused && verdict?.status?.decision !== undefined;
       await sleep(isOver ? aftermathMs : 200, undefined, { signal });
@@ -223,7 +223,7 @@ async function playAct(act: Act, picket: Picket, ledger: TrafficLedger, stage: S
   }
   // Status is written at most every five seconds per verdict: what refused may be told a moment later.
   for (const until = now() + statusLagMs; now() < until; await sleep(200, undefined, { signal })) {
-    verdict = verdictOf(act, await picket.verdicts()) ?? verdict;
+    verdict = verdictOf(act, await picket.verdicts(), ledger.authorOf) ?? verdict;
     if (isRefusing(verdict) && verdict?.status?.enforcement?.programmedAt !== undefined) break;
   }
   return resultOf(act, verdict, ledger.attempts(act.family), liveFrom);
@@ -278,7 +278,7 @@ function ordinaryProblems({ ordinary }: Told): string[] {
 
 function printEnd(screen: Screen, { ordinary, problems, seconds, seed }: StoryResult): void {
   screen.line(
-    `${ordinary.users} ordinary users sent ${ordinary.requests} requests; ${ordinary.refused} were refused. ` +
+    `${ordinary.users} ordinary users, the owner of the stolen token left out, sent ${ordinary.requests} requests; ${ordinary.refused} were refused. ` +
       `${ordinary.sharing} of them share addresses and a user agent with attackers; ` +
       `${ordinary.outRequesting === 10 ? 'ten or more' : ordinary.outRequesting} sent more than the customer who walks or the scraper, the busiest ${ordinary.busiest[0] ?? 0}.`,
   );
