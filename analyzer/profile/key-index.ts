@@ -1,13 +1,14 @@
 /**
  * Places of 64-bit keys, 0 and up in the order they came: what a Map of numbers does, without a heap number for each key
- * and with nothing for the garbage collector to look at. Open addressing, at most half full. Keys are hashes already.
+ * and with nothing for the garbage collector to look at. Open addressing, at most half full, by the low word as it is:
+ * keys are hashes already, or follow each other.
  */
 export class KeyIndex {
   size = 0;
-  #lo = new Uint32Array(64);
-  #hi = new Uint32Array(64);
+  #lo = new Uint32Array(8);
+  #hi = new Uint32Array(8);
   /** Place + 1; 0 = free. */
-  #index = new Uint32Array(128);
+  #index = new Uint32Array(16);
 
   /** The key's place, or -1. */
   find(lo: number, hi: number): number {

@@ -43,6 +43,10 @@ export const SLAB_HEADER = 4;
 export const MARK = 3;
 
 const doorkeeperPeriodS = 3600;
+/** A slab begins with few slots, for there are a thousand slabs and most traffic fills half of them. */
+const firstSlots = 4;
+/** So many slots every slab may have, whatever the budget. */
+const freeSlots = 64;
 
 export class Slab {
   u32: Uint32Array;
@@ -70,12 +74,12 @@ export class Slab {
     if (options.maxSlots >= slotMask) throw new RangeError(`a slab has room for less than ${slotMask} slots`);
     this.words = options.words;
     this.maxSlots = options.maxSlots;
-    const capacity = Math.min(64, options.maxSlots);
+    const capacity = Math.min(firstSlots, options.maxSlots);
     const buffer = new ArrayBuffer(capacity * this.words * 4);
     this.u32 = new Uint32Array(buffer);
     this.f32 = new Float32Array(buffer);
     this.f64 = new Float64Array(buffer);
-    this.#index = new Uint32Array(256);
+    this.#index = new Uint32Array(firstSlots * 4);
     this.#doorkeeper = new Uint32Array((options.doorkeeperBits ?? 0) >> 5);
   }
 
@@ -124,7 +128,7 @@ export class Slab {
 
   /** What `bytes` can grow to. */
   get maxBytes(): number {
-    let index = 256;
+    let index = firstSlots * 4;
     while (this.maxSlots * 2 > index) index *= 2;
     return this.maxSlots * this.words * 4 + index * 4 + this.#doorkeeper.byteLength;
   }
@@ -181,6 +185,10 @@ export class Slab {
     if (this.used >= this.maxSlots) return false;
     if ((this.used + 1) * this.words <= this.u32.length) return true;
     const before = this.u32.byteLength;
+    if (this.u32.length < freeSlots * this.words) {
+      this.#enlarge();
+      return true;
+    }
     if (this.budget && this.budget.bytes < Math.min(before, this.maxSlots * this.words * 4 - before)) return false;
     this.#enlarge();
     if (this.budget) this.budget.bytes -= this.u32.byteLength - before;

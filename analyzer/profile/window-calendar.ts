@@ -4,6 +4,8 @@
  * the slots, so it is no part of their state.
  */
 
+import { KeyIndex } from './key-index.ts';
+
 /** Sweeps come once a minute of event time: finer would be of no use. */
 const widthMs = 60_000;
 const none = new Int32Array(0);
@@ -13,7 +15,10 @@ let foundCount = 0;
 
 /** Slots are linked by the minute in which their window opened. Links hold slot + 1; 0 = none. */
 export class WindowCalendar {
-  readonly #heads = new Map<number, number>();
+  readonly #minutes = new KeyIndex();
+  /** By place of the minute: the minute itself, and its first slot. */
+  #minuteAt = new Float64Array(8);
+  #head = new Int32Array(8);
   #next = new Int32Array(64);
   #before = new Int32Array(64);
   /** No minute before this one has slots. */
@@ -24,11 +29,13 @@ export class WindowCalendar {
     const link = slot + 1;
     if (link >= this.#next.length) this.#grow(link);
     const minute = Math.floor(at / widthMs);
-    const head = this.#heads.get(minute) ?? 0;
+    let place = this.#find(minute);
+    if (place < 0) place = this.#enter(minute);
+    const head = this.#head[place] as number;
     this.#next[link] = head;
     this.#before[link] = 0;
     if (head !== 0) this.#before[head] = link;
-    this.#heads.set(minute, link);
+    this.#head[place] = link;
     if (minute < this.#earliest) this.#earliest = minute;
   }
 
@@ -39,8 +46,11 @@ export class WindowCalendar {
     const before = this.#before[link] as number;
     if (next !== 0) this.#before[next] = before;
     if (before !== 0) this.#next[before] = next;
-    else if (next !== 0) this.#heads.set(Math.floor(at / widthMs), next);
-    else this.#heads.delete(Math.floor(at / widthMs));
+    else {
+      const place = this.#find(Math.floor(at / widthMs));
+      if (next !== 0) this.#head[place] = next;
+      else this.#leave(place);
+    }
   }
 
   /** Slots whose window opened before the end of the minute that `at` is in, ascending. Overwritten by the next call. */
@@ -49,10 +59,14 @@ export class WindowCalendar {
     if (last < this.#earliest) return none;
     foundCount = 0;
     // After a gap in time, or from the beginning of it, the minutes that have slots are fewer than those that have none.
-    if (last - this.#earliest > this.#heads.size) {
-      for (const [minute, head] of this.#heads) if (minute <= last) this.#collect(head);
+    if (last - this.#earliest > this.#minutes.size) {
+      for (let place = 0; place < this.#minutes.size; place++)
+        if ((this.#minuteAt[place] as number) <= last) this.#collect(this.#head[place] as number);
     } else {
-      for (let minute = this.#earliest; minute <= last; minute++) this.#collect(this.#heads.get(minute) ?? 0);
+      for (let minute = this.#earliest; minute <= last; minute++) {
+        const place = this.#find(minute);
+        if (place >= 0) this.#collect(this.#head[place] as number);
+      }
     }
     this.#earliest = last;
     // In slot order, so that sums come out the same whatever the links have been through.
@@ -60,7 +74,7 @@ export class WindowCalendar {
   }
 
   clear(): void {
-    this.#heads.clear();
+    this.#minutes.clear();
     this.#earliest = Number.POSITIVE_INFINITY;
   }
 
@@ -71,6 +85,29 @@ export class WindowCalendar {
   /** What `bytes` grows to with so many slots. */
   bytesFor(slots: number): number {
     return 8 * lengthFor(this.#next.length, slots);
+  }
+
+  #find(minute: number): number {
+    return this.#minutes.find(minute >>> 0, highOf(minute));
+  }
+
+  #enter(minute: number): number {
+    const place = this.#minutes.add(minute >>> 0, highOf(minute));
+    if (place === this.#head.length) {
+      this.#head = enlarged(this.#head, place * 2);
+      const minuteAt = new Float64Array(place * 2);
+      minuteAt.set(this.#minuteAt);
+      this.#minuteAt = minuteAt;
+    }
+    this.#minuteAt[place] = minute;
+    this.#head[place] = 0;
+    return place;
+  }
+
+  #leave(place: number): void {
+    this.#minutes.remove(place);
+    this.#minuteAt[place] = this.#minuteAt[this.#minutes.size] as number;
+    this.#head[place] = this.#head[this.#minutes.size] as number;
   }
 
   #collect(head: number): void {
@@ -97,6 +134,10 @@ function sorted(slots: Int32Array): Int32Array {
     slots[to] = slot;
   }
   return slots;
+}
+
+function highOf(minute: number): number {
+  return Math.floor(minute / 2 ** 32) >>> 0;
 }
 
 function enlarged(array: Int32Array, length: number): Int32Array<ArrayBuffer> {

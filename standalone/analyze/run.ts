@@ -375,10 +375,11 @@ function createSight(
 ): (batch: ObservationBatch, base: number, entry: LogEntry, file: string, acted: ActedOn | undefined) => void {
   const templates = createGenerationMap<number, string>(4096);
   const keys = principalFields.map(([kind]) => ({ kind, lo: 0, hi: 0 }));
-  const principals: EvidenceKey[] = [];
+  /** Those that a request has, by which of the fields it has: a list filled anew would be new memory each time. */
+  const lists = new Map<number, EvidenceKey[]>();
   const seen: SeenRequest = {
     ...{ seq: 0, eventAtMs: 0, api: '', method: '', template: '', status: 0, durationMs: 0, responseBytes: 0 },
-    ...{ failedFlow: false, signals: 0, principals, acted: undefined, file: '', line: 0, text: '' },
+    ...{ failedFlow: false, signals: 0, principals: keys, acted: undefined, file: '', line: 0, text: '' },
   };
 
   function templateOf(lo: number, hi: number): string {
@@ -404,14 +405,17 @@ function createSight(
     seen.responseBytes = f64[(base + F.responseBytes) >> 1] as number;
     seen.failedFlow = ((kinds >>> 16) & 0xff) === Outcome.failure;
     seen.signals = u32[base + F.signals] as number;
-    principals.length = 0;
+    let present = 0;
     for (let i = 0; i < principalFields.length; i++) {
       const field = (principalFields[i] as [PrincipalKind, number])[1];
       const key = keys[i] as EvidenceKey;
       key.lo = u32[base + field] as number;
       key.hi = u32[base + field + 1] as number;
-      if ((key.lo | key.hi) !== 0) principals.push(key);
+      if ((key.lo | key.hi) !== 0) present |= 1 << i;
     }
+    let principals = lists.get(present);
+    if (principals === undefined) lists.set(present, (principals = keys.filter((_, i) => present & (1 << i))));
+    seen.principals = principals;
     seen.acted = acted;
     seen.file = file;
     seen.line = entry.line;
