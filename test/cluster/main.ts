@@ -22,7 +22,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => in
 
 try {
   const startedAt = performance.now();
-  const node = await startNode({ onProgress: say });
+  const node = await startNode({ onProgress: say, signal: interrupted.signal });
   try {
     say('building and loading the images of Picket; the first time takes minutes');
     const images = await clusterImages(interrupted.signal);
