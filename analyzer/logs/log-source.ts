@@ -91,7 +91,7 @@ async function createFileSource(name: string, full: string): Promise<LogSource> 
     open({ signal }) {
       const raw = createReadStream(full, { highWaterMark: chunkBytes, ...(signal ? { signal } : {}) });
       bytesRead = () => raw.bytesRead;
-      return plainBytes(raw, head);
+      return plainBytes(name, raw, head);
     },
   };
 }
@@ -131,17 +131,18 @@ function createStreamSource(name: string, stdin: Readable): LogSource {
       const source = chunks(sampling);
       const first = await source.next();
       if (first.done === true) return;
-      refuseArchives(name === 'stdin' ? 'standard input' : name, first.value);
+      const called = name === 'stdin' ? 'standard input' : name;
+      refuseArchives(called, first.value);
       async function* whole(): AsyncGenerator<Buffer> {
         yield first.value as Buffer;
         yield* source;
       }
-      yield* plainBytes(Readable.from(whole()), first.value);
+      yield* plainBytes(called, Readable.from(whole()), first.value);
     },
   };
 }
 
-async function* plainBytes(raw: Readable, head: Buffer): AsyncGenerator<Buffer> {
+async function* plainBytes(name: string, raw: Readable, head: Buffer): AsyncGenerator<Buffer> {
   const unpack = isGzip(head)
     ? createGunzip({ chunkSize: chunkBytes })
     : isZstd(head)
@@ -153,8 +154,12 @@ async function* plainBytes(raw: Readable, head: Buffer): AsyncGenerator<Buffer> 
   let begun = false;
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {
-      if (!begun) decoder = utf16Decoder(chunk);
-      begun = true;
+      if (!begun) {
+        begun = true;
+        // A tar inside gzip.
+        refuseArchives(name, chunk);
+        decoder = utf16Decoder(chunk);
+      }
       yield decoder === undefined ? chunk : Buffer.from(decoder.decode(chunk, { stream: true }));
     }
   } finally {

@@ -104,12 +104,14 @@ describe('inputs', () => {
     [['.'], /is a directory/],
     [['words.txt'], /no access record in the beginning of words\.txt; name the format with --format/],
     [['x.zip'], /zip archive; unpack it first/],
+    [['x.tar.gz'], /x\.tar\.gz is a tar archive; unpack it first/],
     [['empty.log'], /^empty\.log is empty$/],
     [['-'], /standard input .* not available/],
     [[], /no input/],
   ])('%j is refused with a sentence', async (paths, message) => {
     write('words.txt', 'some words\nand more\n');
     write('x.zip', 'PK\u0003\u0004');
+    write('x.tar.gz', gzipSync(`${'access.log'.padEnd(257, '\0')}ustar${line(0, '/a')}`));
     write('empty.log', '');
     await expect(openLogs({ cwd: dir, paths })).rejects.toThrow(message);
     await expect(openLogs({ cwd: dir, paths })).rejects.toBeInstanceOf(LogInputError);

@@ -150,6 +150,7 @@ async function sniff(source: LogSource, override: string | undefined): Promise<S
       if (bytes >= sniffBytes) break;
     }
   } catch (cause) {
+    if (cause instanceof LogInputError) throw cause;
     if (parts.length === 0) throw new LogInputError(`${source.name} cannot be read: ${messageOf(cause)}`, { cause });
   }
   const sample = Buffer.concat(parts);

@@ -93,6 +93,23 @@ describe('the result of an analysis', () => {
     expect(samples.every((s) => s.text.startsWith('203.0.113.7'))).toBe(true);
   });
 
+  it('counts every API, and leaves out inferred ones without requests', () => {
+    const c = createCollector();
+    const names = Array.from({ length: 70 }, (_, i) => `default/api-${i}`);
+    for (const [seq, name] of names.entries()) c.onObservation(request({ seq, api: name }));
+    const one = (name: string, source: 'inferred' | 'manifests') => ({ name, hosts: [], source, facts: [] });
+    const apis = [
+      ...names.map((n) => one(n, 'inferred')),
+      one('default/idle', 'inferred'),
+      one('default/m', 'manifests'),
+    ];
+    const r = c.build(runSummary({ apis }));
+    expect(r.apis.filter((a) => a.requests === 1)).toHaveLength(70);
+    expect(r.apis.map((a) => a.name)).not.toContain('default/idle');
+    expect(r.apis.at(-1)).toMatchObject({ name: 'default/m', requests: 0 });
+    expect(r.notes.join()).toContain('Spikes were looked for in 64 of the 70 APIs');
+  });
+
   it('tells what a principal did on each API apart', () => {
     const c = createCollector();
     const others = 'default/others';

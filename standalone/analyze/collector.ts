@@ -95,6 +95,7 @@ export function createCollector(): AnalyzeCollector {
     operations: [],
     mergedOperations: 0,
     apis: new Map(),
+    counts: createTimeBuckets(limits.countBuckets, countKind),
     series: createTimeBuckets(limits.chartBuckets, requestTotals),
     seen: new Map(),
     evidence: createEvidenceTable(limits.principals),
@@ -132,10 +133,11 @@ export function createCollector(): AnalyzeCollector {
     return fresh;
   }
 
-  function apiOf(name: string): ApiTally | undefined {
+  function apiOf(name: string): ApiTally {
     let api = g.apis.get(name);
-    if (api === undefined && g.apis.size < limits.apis) {
-      api = { requests: 0, counts: createTimeBuckets(limits.countBuckets, countKind) };
+    if (api === undefined) {
+      const counted = g.apis.size < limits.apiSeries;
+      api = { requests: 0, counts: counted ? createTimeBuckets(limits.countBuckets, countKind) : undefined };
       g.apis.set(name, api);
     }
     return api;
@@ -170,10 +172,9 @@ export function createCollector(): AnalyzeCollector {
       addRequest(operation.totals, r.status, r.durationMs, r.responseBytes);
       count(operation.counts, at, error);
       const api = apiOf(r.api);
-      if (api !== undefined) {
-        api.requests++;
-        count(api.counts, at, error);
-      }
+      api.requests++;
+      count(api.counts, at, error);
+      count(g.counts, at, error);
       recent.add(r, sampleOf(r.text));
       const weight = (error ? 1 : 0) + (r.failedFlow ? 2 : 0) + (r.signals !== 0 ? 3 : 0);
       seen = r;

@@ -37,6 +37,8 @@ export interface Gathered {
   operations: OperationTally[];
   mergedOperations: number;
   apis: Map<string, ApiTally>;
+  /** Of all APIs. */
+  counts: TimeBuckets<CountBucket>;
   series: TimeBuckets<RequestTotals>;
   seen: Map<KindName, PseudonymCounter>;
   evidence: EvidenceTable;
@@ -51,7 +53,8 @@ export interface CountBucket {
 
 export interface ApiTally {
   requests: number;
-  counts: TimeBuckets<CountBucket>;
+  /** Absent for APIs past the bound on time series. */
+  counts: TimeBuckets<CountBucket> | undefined;
 }
 
 export interface OperationTally {
@@ -66,7 +69,7 @@ export interface OperationTally {
 export const limits = {
   operations: 2_000,
   operationSeries: 256,
-  apis: 64,
+  apiSeries: 64,
   principals: 6_000,
   verdicts: 5_000,
   rejected: 1_000,

@@ -36,9 +36,7 @@ export function buildResult(g: Gathered, run: RunSummary): AnalyzeResult {
     .map((h) => verdictSummary(h, g, run))
     .filter((v) => v.level !== 'None')
     .sort((a, b) => b.score - a.score || levelRank(b.level) - levelRank(a.level) || (a.name < b.name ? -1 : 1));
-  const counts = any
-    ? sumCounts([...g.apis.values()].map((a) => a.counts.dense(limits.countBuckets, range.fromMs, range.toMs)))
-    : undefined;
+  const counts = any ? countsOf(g.counts.dense(limits.countBuckets, range.fromMs, range.toMs)) : undefined;
   return {
     version: resultVersion,
     requests: g.requests,
@@ -54,6 +52,8 @@ export function buildResult(g: Gathered, run: RunSummary): AnalyzeResult {
     inputs: run.inputs,
     apis: run.apis
       .map((a) => ({ ...a, requests: g.apis.get(a.name)?.requests ?? 0 }))
+      // The one for all other hosts is always inferred.
+      .filter((a) => a.requests > 0 || a.source === 'manifests')
       .sort((a, b) => b.requests - a.requests),
     principalsSeen: [...g.seen].map(([kind, counter]) => ({ kind, count: counter.count() })),
     totals: {
@@ -284,17 +284,16 @@ function atRisk(starts: readonly number[], widthMs: number, verdicts: readonly V
   return starts.map((_, i) => (running += changes[i] ?? 0));
 }
 
-/** One series out of those of all APIs; the widest step wins. */
-function sumCounts(all: { widthMs: number; starts: number[]; buckets: { requests: number }[] }[]) {
-  const widest = all.reduce((a, b) => (b.widthMs > a.widthMs ? b : a), { widthMs: 0, starts: [] as number[] });
-  const startMs = widest.starts[0] ?? 0;
-  const counts = Array.from({ length: widest.starts.length }, () => 0);
-  for (const s of all)
-    s.buckets.forEach((b, i) => {
-      const at = Math.floor(((s.starts[i] ?? 0) - startMs) / widest.widthMs);
-      counts[at] = (counts[at] ?? 0) + b.requests;
-    });
-  return { startMs, widthMs: widest.widthMs, counts };
+function countsOf({
+  widthMs,
+  starts,
+  buckets,
+}: {
+  widthMs: number;
+  starts: number[];
+  buckets: { requests: number }[];
+}) {
+  return { startMs: starts[0] ?? 0, widthMs, counts: buckets.map((b) => b.requests) };
 }
 
 function notes(g: Gathered, range: ChartRange): string[] {
@@ -303,6 +302,8 @@ function notes(g: Gathered, range: ChartRange): string[] {
     out.push(`${range.outside} requests lie so far from the others in time that the charts leave them out.`);
   if (g.mergedOperations > 0)
     out.push(`More than ${limits.operations} operations: ${g.mergedOperations} requests share the row (other).`);
+  if (g.apis.size > limits.apiSeries)
+    out.push(`Spikes were looked for in ${limits.apiSeries} of the ${g.apis.size} APIs.`);
   if (g.verdicts.dropped > 0)
     out.push(`Only the ${limits.verdicts} principals that scored highest are listed; ${g.verdicts.dropped} are not.`);
   if (g.rejectedCount > g.rejected.length)

@@ -22,9 +22,10 @@ interface Found {
 
 export function spikesByApi(g: Gathered, range: ChartRange): Spike[] {
   const found: Found[] = [];
-  for (const [api, tally] of g.apis) {
+  for (const [api, { counts }] of g.apis) {
+    if (counts === undefined) continue;
     for (const measure of ['requests', 'errors'] as const) {
-      const series = countSeries(tally.counts, range, measure);
+      const series = countSeries(counts, range, measure);
       for (const span of findSpikes(series)) {
         if (Math.abs(span.observed - span.expected) < minDifference) continue;
         const sinceMs = series.startMs + span.first * series.widthMs;
