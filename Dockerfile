@@ -38,7 +38,8 @@ FROM ${BASE} AS base
 COPY --from=manifests /usr/local/bin/node /usr/local/bin/node
 WORKDIR /app
 COPY LICENSE NOTICE package.json ./
-ENV NODE_ENV=production
+# Outgrown buffers go back to the system: a sixth less memory for each principal that is known.
+ENV NODE_ENV=production MALLOC_MMAP_THRESHOLD_=131072
 USER 65532:65532
 
 # Packages before sources: an upgrade of Picket then pulls a few megabytes.

@@ -1,4 +1,5 @@
 /** One measurement of `memory.ts`, in a process that does nothing else. */
+import { getHeapSpaceStatistics } from 'node:v8';
 import { create } from '@bufbuild/protobuf';
 import { type Analysis, createAnalysis } from '@picket/analyzer/analysis.ts';
 import { F, Flag, Outcome } from '@picket/analyzer/observation.ts';
@@ -16,6 +17,8 @@ export interface PrincipalFigures {
   tableBytesPerPrincipal: number;
   /** JavaScript objects that are in use. */
   heapBytesPerPrincipal: number;
+  /** By how much the young generation grew meanwhile: a matter of how busy the process is, not of how many it knows. */
+  youngGenerationBytes: number;
   emptyRssBytes: number;
   rssBytes: number;
 }
@@ -81,9 +84,10 @@ async function tick(analysis: Analysis, at: number): Promise<void> {
   if (!analysis.idle(at)) await analysis.run(analysis.closeTick(at));
 }
 
-function settledMemory(): NodeJS.MemoryUsage {
+function settledMemory(): NodeJS.MemoryUsage & { young: number } {
   for (let i = 0; i < 3; i++) globalThis.gc?.();
-  return process.memoryUsage();
+  const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
+  return { ...process.memoryUsage(), young: young?.physical_space_size ?? 0 };
 }
 
 /** Each of `people` makes all their requests. */
@@ -118,6 +122,7 @@ async function principals(count: number): Promise<PrincipalFigures> {
     bytesPerPrincipal: Math.round((full.rss - empty.rss) / usage.profiles),
     tableBytesPerPrincipal: Math.round(usage.bytes / usage.profiles),
     heapBytesPerPrincipal: Math.round((full.heapUsed - empty.heapUsed) / usage.profiles),
+    youngGenerationBytes: full.young - empty.young,
     emptyRssBytes: empty.rss,
     rssBytes: full.rss,
   };
