@@ -1,7 +1,9 @@
 /**
  * What `createGenerationMap` is, for numbers under numbers: a `Map` holds keys beyond 31 bits as objects of their own, 60
- * bytes an entry and a hash of the object for each look. Here an entry is 24 bytes, and nothing of it garbage.
+ * bytes an entry and a hash of the object for each look. Here an entry is 32 bytes, and nothing of it garbage.
  */
+import { KeyIndex } from '../profile/key-index.ts';
+
 export interface NumberMap {
   /** NaN when absent. */
   get(key: number): number;
@@ -48,30 +50,29 @@ export function createNumberMap(capacity: number): NumberMap {
   };
 }
 
-/** Keys and values in the order of their coming, and an open-addressed index into them, at most half full. */
+/** Keys and values in the order of their coming. */
 class NumberTable {
   keys = new Float64Array(64);
   values = new Float64Array(64);
-  size = 0;
-  /** Position + 1; 0 = free. */
-  #index = new Uint32Array(128);
+  readonly #places = new KeyIndex();
+
+  get size(): number {
+    return this.#places.size;
+  }
 
   find(key: number): number {
-    const index = this.#index;
-    const mask = index.length - 1;
-    for (let i = hash(key) & mask; ; i = (i + 1) & mask) {
-      const at = (index[i] as number) - 1;
-      if (at < 0 || this.keys[at] === key) return at;
-    }
+    return this.#places.find(key >>> 0, (key / 4294967296) >>> 0);
   }
 
   set(key: number, value: number): void {
     let at = this.find(key);
     if (at < 0) {
-      if (this.size === this.keys.length) this.#grow();
-      at = this.size++;
+      at = this.#places.add(key >>> 0, (key / 4294967296) >>> 0);
+      if (at === this.keys.length) {
+        this.keys = doubled(this.keys);
+        this.values = doubled(this.values);
+      }
       this.keys[at] = key;
-      this.#enter(at);
     }
     this.values[at] = value;
   }
@@ -81,30 +82,12 @@ class NumberTable {
   }
 
   clear(): void {
-    this.size = 0;
-    this.#index.fill(0);
-  }
-
-  #enter(at: number): void {
-    const index = this.#index;
-    const mask = index.length - 1;
-    let i = hash(this.keys[at] as number) & mask;
-    while (index[i] !== 0) i = (i + 1) & mask;
-    index[i] = at + 1;
-  }
-
-  #grow(): void {
-    const { keys, values } = this;
-    this.keys = new Float64Array(keys.length * 2);
-    this.keys.set(keys);
-    this.values = new Float64Array(keys.length * 2);
-    this.values.set(values);
-    this.#index = new Uint32Array(keys.length * 4);
-    for (let at = 0; at < this.size; at++) this.#enter(at);
+    this.#places.clear();
   }
 }
 
-function hash(key: number): number {
-  const mixed = Math.imul((key >>> 0) ^ Math.imul((key / 4294967296) >>> 0, 0x85ebca6b), 0x9e3779b1);
-  return mixed ^ (mixed >>> 15);
+function doubled(numbers: Float64Array): Float64Array<ArrayBuffer> {
+  const next = new Float64Array(numbers.length * 2);
+  next.set(numbers);
+  return next;
 }
