@@ -37,6 +37,7 @@ export default defineConfig({
           // Two suites share two cores, with builds beside them: only what hangs should fail.
           testTimeout: 300_000,
           hookTimeout: 300_000,
+          expect: { poll: { timeout: 90_000 } },
           fileParallelism: false,
           ...(name === 'kubernetes' ? { globalSetup: ['test/kubernetes/setup.ts'] } : {}),
         },

@@ -74,6 +74,8 @@ export interface Operator {
 }
 
 const defaultTtlMs = 600_000;
+/** Lists first: what APIs compile refers to them. */
+const allKinds = ['ReputationFeed', ...ownKinds] as const;
 /** What Envoys acknowledge reaches status within this time. */
 const statusDelayMs = 100;
 /** With very many decisions in force, or APIs, what has to look at all of them follows after so many times what it takes. */
@@ -285,18 +287,13 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     random: options.random,
     elapsed: () => clock.elapsed(),
   });
-  // Lists first: what APIs compile refers to them.
-  addEverything();
+  for (const kind of allKinds) addAll(kind);
   await late.queue.idle();
   if (mayWrite()) await removeForgotten();
   started = true;
   fleet.setPolicies([...policies.inForce().values()]);
   addAll('TrafficSensor');
   refreshStatusSoon();
-
-  function addEverything(): void {
-    for (const kind of ['ReputationFeed', ...ownKinds] as const) addAll(kind);
-  }
 
   /** Policies of objects that vanished while the operator was down. */
   async function removeForgotten(): Promise<void> {
@@ -330,7 +327,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     settled: () => late.queue?.idle() ?? Promise.resolve(),
     lead() {
       policies.doubt();
-      addEverything();
+      // What people change meanwhile goes first: there may be thousands.
+      for (const kind of allKinds) refreshAll(kind);
       removeForgotten().catch((error: unknown) => log.warn('old policies not removed', { error }));
     },
     async close() {

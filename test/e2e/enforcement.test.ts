@@ -9,6 +9,7 @@ import { waitFor } from '../support/processes.ts';
 import { findTool } from '../support/tools.ts';
 import {
   answered,
+  answerTo,
   api,
   caller,
   configDump,
@@ -51,7 +52,7 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
         : undefined;
     });
     // Status is the operator's word; the analyzer takes the policy over at its next tick.
-    await sleep(1_000);
+    await sleep(3_000);
   };
   const verdictOn = (address: string, before: Set<string>, settled: (level: string) => boolean) =>
     waitFor(`verdict on ${address}`, async () =>
@@ -135,7 +136,7 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
     ]);
     expect(reviewed.err).toBe('');
     expect(reviewed).toMatchObject({ code: 0, out: `${name} reviewed as FalsePositive\n` });
-    await answered(picket, '127.66.4.1', 200, 3_000);
+    await answered(picket, '127.66.4.1', 200);
     const told = await waitFor('condition Reviewed', async () => {
       const now = await verdict(name);
       return now?.status?.conditions?.some((c) => c.type === 'Reviewed' && c.status === 'True') ? now : undefined;
@@ -144,15 +145,16 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
     expect(told.status?.decision).toBeUndefined();
     expect(told.status?.conditions?.find((c) => c.type === 'Active')).toMatchObject({ status: 'False' });
     await stuff(picket.ports.traffic, '127.66.4.1', 20);
-    await answered(picket, '127.66.4.1', 200, 1_000);
+    expect(await answerTo(picket, '127.66.4.1')).toBe(200);
   });
 
   test('an exemption applied live lifts the decision, and its end gives the evidence its consequence again', async () => {
     await provoke(picket, '127.66.5.1');
-    stage.write('exemption.yaml', exemption('127.66.5.0/24', Date.now() + 8_000));
-    await answered(picket, '127.66.5.1', 200, 5_000);
+    stage.write('exemption.yaml', exemption('127.66.5.0/24', Date.now() + 600_000));
+    await answered(picket, '127.66.5.1', 200);
     await stuff(picket.ports.traffic, '127.66.5.1', 20);
-    await answered(picket, '127.66.5.1', 200, 1_000);
+    expect(await answerTo(picket, '127.66.5.1')).toBe(200);
+    stage.write('exemption.yaml', exemption('127.66.5.0/24', Date.now() + 2_000));
     await waitFor('condition Expired', async () => {
       const [found] = await picket.list<{ status?: { conditions?: { type: string; status: string }[] } }>(
         'PolicyExemption',
@@ -165,10 +167,10 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
   });
 
   test('a decision that runs out ends in Envoy, and nobody is blocked for good', async () => {
-    await mode('Enforce', { denyFor: '10s' });
+    await mode('Enforce', { denyFor: '20s' });
     const found = await provoke(picket, '127.66.6.1');
     const expiresAt = Date.parse(found.status?.decision?.expiresAt ?? '');
-    await answered(picket, '127.66.6.1', 200, 15_000);
+    await answered(picket, '127.66.6.1', 200);
     expect(Date.now()).toBeGreaterThanOrEqual(expiresAt - 50);
     await mode('Enforce');
   });
@@ -189,12 +191,12 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
         ? true
         : undefined,
     );
-    await answered(picket, '127.66.7.1', 403, 1_000);
+    expect(await answerTo(picket, '127.66.7.1')).toBe(403);
     stage.write('policy.yaml', policy('Enforce'));
     await waitFor('no problem is left', async () =>
       (await picket.read<unknown[]>('/api/v1/problems'))?.length === 0 ? true : undefined,
     );
-    await answered(picket, '127.66.7.1', 403, 1_000);
+    expect(await answerTo(picket, '127.66.7.1')).toBe(403);
   });
 
   test('of two objects that claim one host the older keeps it and the other is told', async () => {
@@ -206,14 +208,14 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
     expect(told.reason).toBe('HostConflict');
     expect(told.message).toContain('default/shop');
     expect((await picket.api('shop'))?.status?.conditions?.find((c) => c.type === 'Accepted')?.status).toBe('True');
-    await answered(picket, '127.66.7.1', 403, 1_000);
+    expect(await answerTo(picket, '127.66.7.1')).toBe(403);
     stage.remove('rival.yaml');
     await waitFor('the rival gone', async () => ((await picket.api('rival')) ? undefined : true));
   });
 
   test('from Enforce to Observe everything is lifted at once', async () => {
     await mode('Observe');
-    await answered(picket, '127.66.7.1', 200, 3_000);
+    await answered(picket, '127.66.7.1', 200);
     const told = await waitFor('no decision in status', async () =>
       (await picket.verdicts()).every((v) => v.status?.decision === undefined) ? true : undefined,
     );
@@ -225,7 +227,7 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
   test('deleting the API lifts its decisions and forgets its verdicts', async () => {
     await provoke(picket, '127.66.8.1');
     stage.remove('api.yaml');
-    await answered(picket, '127.66.8.1', 200, 5_000);
+    await answered(picket, '127.66.8.1', 200);
     await waitFor('no verdict is left', async () => ((await picket.verdicts()).length === 0 ? true : undefined));
     stage.write('api.yaml', api);
   });
@@ -234,7 +236,6 @@ describe.skipIf(missing !== undefined)(`enforcement by a running Picket${missing
     const known = await waitFor(
       'completeness in status',
       async () => (await picket.api('shop'))?.status?.traffic?.completeness,
-      { timeoutMs: 40_000 },
     );
     expect(known).toBeGreaterThan(0.99);
     expect(known).toBeLessThanOrEqual(1);

@@ -34,7 +34,7 @@ const settled = (picket: Picket): Promise<LedgerSnapshot> =>
       const ledger = await ledgerOf(picket);
       return ledger.held === 0 ? ledger : undefined;
     },
-    { timeoutMs: 60_000, everyMs: 200, process: picket.process },
+    { everyMs: 200, process: picket.process },
   );
 
 /** Requests that Envoy finished, and access log entries that it could not send. */
@@ -55,7 +55,7 @@ async function allArrived(picket: Picket, learned: number): Promise<void> {
       const { received } = await ledgerOf(picket);
       return received - learned === completed - dropped ? true : undefined;
     },
-    { timeoutMs: 30_000, everyMs: 250, process: picket.process },
+    { everyMs: 250, process: picket.process },
   );
 }
 

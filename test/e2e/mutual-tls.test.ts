@@ -135,7 +135,7 @@ describe.skipIf(missing !== undefined)(`TLS of the Envoy that Picket runs${missi
         .end();
     });
     expect(status).toBe(200);
-    await expect.poll(async () => (await picket.status()).ledger?.received, { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(async () => (await picket.status()).ledger?.received).toBeGreaterThan(0);
     const dump = JSON.stringify(await configDump(picket));
     expect(dump).toContain('enable_ja4_fingerprinting');
     // In the access log, and in the rules that identify callers.

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { type Picket, runPicket } from '../support/picket.ts';
 import { waitFor } from '../support/processes.ts';
 import { findTool } from '../support/tools.ts';
-import { answered, createStage, ordinaryTraffic, provoke, type Stage, stuff } from './stage.ts';
+import { answerTo, createStage, ordinaryTraffic, provoke, type Stage, stuff } from './stage.ts';
 
 const { missing } = findTool('envoy');
 
@@ -32,7 +32,7 @@ describe.skipIf(missing !== undefined)(`a key rotation${missing ? ` (${missing})
     const known = await names();
     const oldKey = ring().active.id;
 
-    const rotated = await runPicket(['keys', 'rotate', '--data', data, '--overlap', '25s']);
+    const rotated = await runPicket(['keys', 'rotate', '--data', data, '--overlap', '60s']);
     expect([rotated.code, rotated.err]).toEqual([0, '']);
     expect(rotated.out).toContain(oldKey);
     expect(ring().active.id).not.toBe(oldKey);
@@ -43,7 +43,7 @@ describe.skipIf(missing !== undefined)(`a key rotation${missing ? ` (${missing})
     expect(again.code).toBe(7);
     expect(again.err).toContain('a rotation is under way until');
 
-    await answered(running, '127.68.1.1', 403, 1_000);
+    expect(await answerTo(running, '127.68.1.1')).toBe(403);
     // People go on under the new key, and so does the attack.
     await new Promise((resolve) => setTimeout(resolve, 6_000));
     expect(await names()).toEqual(known);
@@ -60,14 +60,14 @@ describe.skipIf(missing !== undefined)(`a key rotation${missing ? ` (${missing})
     expect(new Set(kinds(added)).size).toBe(added.length);
 
     await waitFor('the old key erased', () => (ring().previous === undefined ? true : undefined), {
-      timeoutMs: 60_000,
+      timeoutMs: 150_000,
     });
     const status = await runPicket(['keys', 'status', '--data', data, '-o', 'json']);
     expect(JSON.parse(status.out)).toEqual({
       active: { id: ring().active.id, createdAt: expect.any(String) as string },
     });
-    await answered(running, '127.68.1.1', 403, 1_000);
-    await answered(running, '127.68.2.1', 403, 1_000);
+    expect(await answerTo(running, '127.68.1.1')).toBe(403);
+    expect(await answerTo(running, '127.68.2.1')).toBe(403);
     const { sent, bad } = await people.stop();
     expect(sent).toBeGreaterThan(20);
     expect(bad).toEqual([]);
@@ -76,5 +76,5 @@ describe.skipIf(missing !== undefined)(`a key rotation${missing ? ` (${missing})
     const replayed = await runPicket(['replay', '--data', data, '-o', 'json']);
     expect(replayed.code).toBe(0);
     expect((JSON.parse(replayed.out) as { different: unknown[]; same: number }).same).toBeGreaterThan(1);
-  }, 240_000);
+  });
 });

@@ -90,7 +90,7 @@ describe.skipIf(missing !== undefined)(`ten thousand bots${missing ? ` (${missin
         late.close();
         return answers.includes(429) ? answers : undefined;
       },
-      { timeoutMs: 60_000, everyMs: 2_000 },
+      { everyMs: 2_000 },
     );
     expect(slowed).not.toContain(403);
     const decisions = (await picket.verdicts()).filter((v) => v.status?.decision?.action === 'Deny');

@@ -138,13 +138,13 @@ describe('access logs of a real Envoy', () => {
     await expect.poll(() => held.length).toBe(1);
     const inFlight = () => server?.inFlight.longest(10) ?? [];
     await expect
-      .poll(inFlight, { timeout: 10_000 })
+      .poll(inFlight)
       .toEqual([
         expect.objectContaining({ api: 'shop/edge', source: NODE, method: 'GET', status: 200, responseBytes: 6 }),
       ]);
     const [first] = inFlight();
     held[0]?.write('  ');
-    await expect.poll(() => inFlight()[0]?.responseBytes, { timeout: 10_000 }).toBe(8);
+    await expect.poll(() => inFlight()[0]?.responseBytes).toBe(8);
     const [later] = inFlight();
     expect(later?.startedAtMs).toBe(first?.startedAtMs);
     expect(later?.heardAtMs).toBeGreaterThan(first?.heardAtMs ?? 0);
@@ -166,7 +166,7 @@ describe('access logs of a real Envoy', () => {
     const socket = connect(Number(new URL(listener).port), '127.0.0.1');
     socket.write('GET /socket HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n');
     await once(socket, 'data');
-    await expect.poll(() => server?.inFlight.longest(1)[0]?.status, { timeout: 10_000 }).toBe(101);
+    await expect.poll(() => server?.inFlight.longest(1)[0]?.status).toBe(101);
     expect(records).toEqual([]);
     socket.end();
     await arrived(1);
@@ -254,13 +254,13 @@ describe('access logs of a real Envoy', () => {
   it('of requests whose Envoy dies are counted as never finished', async () => {
     records = [];
     const answer = fetch(`${listener}/slow/2`).catch(() => undefined);
-    await expect.poll(() => server?.inFlight.size(), { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => server?.inFlight.size()).toBe(1);
     envoy.process.signal('SIGKILL');
     await answer;
     // Envoy told of its begin only, so it might have gone on for an hour.
     ahead = 4_000_000;
     await expect
-      .poll(() => ledger.snapshot().byReason, { timeout: 30_000 })
+      .poll(() => ledger.snapshot().byReason)
       .toContainEqual({ stage: 'decode', reason: 'never_finished', count: 1 });
     expect(server?.inFlight.size()).toBe(0);
     expect(ledger.snapshot().held).toBe(0);

@@ -153,7 +153,7 @@ describe('what Envoy reports, and configuration that people use', () => {
     for (const policy of policies) policy.flows = [];
     writeFileSync(`${routesFile}.next`, toYaml(renderRoutesFile(policies)));
     renameSync(`${routesFile}.next`, routesFile);
-    await expect.poll(async () => (await login()).status, { timeout: 10_000 }).toBe(200);
+    await expect.poll(async () => (await login()).status).toBe(200);
     expect(await stage.envoy.stat('listener_manager.listener_modified')).toBe(0);
   });
 

@@ -150,7 +150,7 @@ describe('the operator over a folder of manifests and a real Envoy', () => {
 
     // The API goes, and with it its policy and every decision on it.
     rmSync(join(folder, 'manifests', 'orders.yaml'));
-    await expect.poll(() => get({ 'x-user': 'mallory' }), { timeout: 10_000 }).toBe(200);
+    await expect.poll(() => get({ 'x-user': 'mallory' })).toBe(200);
     expect(await published('orders')).toBeUndefined();
   });
 
@@ -169,7 +169,7 @@ describe('the operator over a folder of manifests and a real Envoy', () => {
   test('of two APIs on one host and prefix the older stays and the newer hears its name', async () => {
     await start({ 'orders.yaml': orders, 'contract.yaml': contract });
     write('rival.yaml', orders.replace('name: orders,', 'name: rival,'));
-    await expect.poll(() => reason('ProtectedAPI', 'rival', 'Accepted'), { timeout: 5_000 }).toBe('HostConflict');
+    await expect.poll(() => reason('ProtectedAPI', 'rival', 'Accepted')).toBe('HostConflict');
     expect((await condition('ProtectedAPI', 'rival', 'Accepted'))?.message).toContain('shop/orders');
     expect(await reason('ProtectedAPI', 'orders', 'Accepted')).toBe('Accepted');
     expect(await published('rival')).toBeUndefined();

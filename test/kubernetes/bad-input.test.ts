@@ -82,7 +82,7 @@ describe.skipIf(missing !== '')(missing || 'bad input on a real API server', () 
         const found = status?.conditions?.find((condition) => condition.type === type);
         return found?.reason === reason && found.observedGeneration === metadata.generation ? found : undefined;
       },
-      { timeoutMs: 30_000, everyMs: 200, process: operator.process },
+      { everyMs: 200, process: operator.process },
     );
   const eventAbout = (name: string, reason: string): Promise<string> =>
     waitFor(
@@ -96,7 +96,7 @@ describe.skipIf(missing !== '')(missing || 'bad input on a real API server', () 
         );
         return items[0]?.message;
       },
-      { timeoutMs: 60_000, everyMs: 200 },
+      { everyMs: 200 },
     );
   const checkOf = async (name: string): Promise<{ result: string; message: string } | undefined> => {
     const answer = await fetch(`${operator.healthUrl}/status`);
@@ -176,7 +176,6 @@ describe.skipIf(missing !== '')(missing || 'bad input on a real API server', () 
     await told(pathOf('protectedapis', 'while-away'), 'Accepted', 'Accepted');
     for (const name of ['API server', 'status'])
       await waitFor('all is well again', async () => ((await checkOf(name))?.result === 'ok' ? true : undefined), {
-        timeoutMs: 40_000,
         everyMs: 300,
       });
   });

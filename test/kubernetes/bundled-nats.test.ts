@@ -96,7 +96,7 @@ describe.skipIf(missing)(`bundled NATS${missing ? ` (${missing})` : ''}`, () => 
     const manager = await reader.jetstreamManager({ checkAPI: false });
     await manager.consumers.add('picket_events', { durable_name: 'siem', ack_policy: AckPolicy.Explicit });
     const consumer = await reader.jetstream({ checkAPI: false }).consumers.get('picket_events', 'siem');
-    const message = await consumer.next({ expires: 5_000 });
+    const message = await consumer.next({ expires: 60_000 });
     expect(message?.json()).toEqual(event);
     expect(await message?.ackAck()).toBe(true);
     await reader.close();
@@ -112,6 +112,6 @@ describe.skipIf(missing)(`bundled NATS${missing ? ` (${missing})` : ''}`, () => 
   }
 
   async function publishes(connection: NatsConnection): Promise<void> {
-    await connection.request('picket.v1.verdict.shop.shop.x', '{}', { timeout: 2_000 });
+    await connection.request('picket.v1.verdict.shop.shop.x', '{}', { timeout: 60_000 });
   }
 });

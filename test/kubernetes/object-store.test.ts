@@ -8,7 +8,7 @@ import { objectStoreContract } from '@picket/runtime/objects/contract.ts';
 import type { ApiServer } from '@picket/runtime/objects/kubernetes/api-server.ts';
 import { type KubernetesStore, openKubernetesStore } from '@picket/runtime/objects/kubernetes/kubernetes-store.ts';
 import type { ApplyObject, StoredObject } from '@picket/runtime/objects/object-store.ts';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { type ApiFaults, startApiFaults } from '../support/api-faults.ts';
 import {
   adminApi,
@@ -137,7 +137,7 @@ describe.skipIf(missing !== '')(missing || 'the store on a real API server', () 
     it('an expired watch is listed again: what changed is told, what vanished is deleted, the rest is not repeated', async () => {
       for (const name of ['kept', 'changed', 'gone']) await store.apply(verdict(name), 'test');
       await watch();
-      await vi.waitFor(() => expect(faults.watching()).toBe(1));
+      await expect.poll(() => faults.watching()).toBe(1);
       expect([...present.keys()].sort()).toEqual(['changed', 'gone', 'kept']);
       // Lost with the watch: the proxy keeps the list from being answered until all has happened.
       faults.refuse(/limit=/, 503, 1, { 'retry-after': '1' });
@@ -145,9 +145,7 @@ describe.skipIf(missing !== '')(missing || 'the store on a real API server', () 
       await admin.request('DELETE', `${collection}/gone`);
       await store.apply(verdict('changed', { disposition: 'TruePositive' }), 'test');
       await store.apply(verdict('new'), 'test');
-      await vi.waitFor(() => expect([...present.keys()].sort()).toEqual(['changed', 'kept', 'new']), {
-        timeout: 10_000,
-      });
+      await expect.poll(() => [...present.keys()].sort()).toEqual(['changed', 'kept', 'new']);
       expect(present.get('changed')?.spec).toMatchObject({ review: { disposition: 'TruePositive' } });
       expect(told.filter((name) => name === '+kept')).toHaveLength(1);
       expect(lists()).toBe(3);
@@ -156,10 +154,10 @@ describe.skipIf(missing !== '')(missing || 'the store on a real API server', () 
     it('a cut watch goes on from where it was, without a new list', async () => {
       await store.apply(verdict('one'), 'test');
       await watch();
-      await vi.waitFor(() => expect(faults.watching()).toBe(1));
+      await expect.poll(() => faults.watching()).toBe(1);
       faults.cut();
       await store.apply(verdict('two'), 'test');
-      await vi.waitFor(() => expect([...present.keys()].sort()).toEqual(['one', 'two']), { timeout: 10_000 });
+      await expect.poll(() => [...present.keys()].sort()).toEqual(['one', 'two']);
       expect(lists()).toBe(1);
     });
 
@@ -224,7 +222,7 @@ describe.skipIf(missing !== '')(missing || 'the store on a real API server', () 
       await watch();
       expect(lists()).toBe(1);
       await store.apply(verdict('one'), 'test');
-      await vi.waitFor(() => expect(told).toEqual(['+one', '+one']));
+      await expect.poll(() => told).toEqual(['+one', '+one']);
     });
 
     it('writes an event that kubectl describe shows, and a repeat raises its count', async () => {

@@ -96,7 +96,7 @@ describe.skipIf(missing !== '')(missing || 'the publisher on a real API server',
           });
           expect(publisher.stats()).toMatchObject({ waiting: 0, failing: 0, trouble: undefined });
         },
-        { timeout: 40_000, interval: 500 },
+        { timeout: 120_000, interval: 500 },
       );
       expect(ledger.snapshot().byReason).toEqual([]);
     } finally {

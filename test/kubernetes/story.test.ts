@@ -7,7 +7,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BehaviorPolicy, RiskVerdict } from '@picket/crds/gen/types.ts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { shopClusterMissing } from '../cluster/cluster.ts';
-import { answered, createStage, ordinaryTraffic, policy, provoke, type Stage, type Watched } from '../e2e/stage.ts';
+import {
+  answered,
+  answerTo,
+  createStage,
+  ordinaryTraffic,
+  policy,
+  provoke,
+  type Stage,
+  type Watched,
+} from '../e2e/stage.ts';
 import { type Component, startAnalyzerProcess, startOperatorProcess } from '../support/deployment.ts';
 import { type Envoy, startEnvoy } from '../support/envoy.ts';
 import { kubectl, missingKubectl, parseTable } from '../support/kubectl.ts';
@@ -81,7 +90,7 @@ describe.skipIf(missing !== '')(missing || 'Picket on a real API server', () => 
       },
       verdicts: async () => (JSON.parse(get('rv', '-A', '-o', 'json')) as { items: RiskVerdict[] }).items,
     };
-  }, 180_000);
+  });
 
   afterAll(async () => {
     const traffic = await people?.stop();
@@ -128,12 +137,11 @@ describe.skipIf(missing !== '')(missing || 'Picket on a real API server', () => 
         /^(High|Critical)$/.test(row('papi', 'shop')?.['LEVEL'] ?? '') && row('papi', 'shop')?.['ENFORCING'] === '1'
           ? true
           : undefined,
-      { timeoutMs: 60_000, everyMs: 500 },
+      { everyMs: 500 },
     );
     expect(Number(row('papi', 'shop')?.['RISK'])).toBeGreaterThanOrEqual(60);
     expect(Number(row('papi', 'shop')?.['RPS'])).toBeGreaterThan(0);
     await waitFor('acting in the policy', () => (row('bpol', 'shop')?.['ACTING'] === '1' ? true : undefined), {
-      timeoutMs: 60_000,
       everyMs: 500,
     });
     expect(row('bpol', 'shop')).toMatchObject({ MODE: 'Enforce', TARGETS: '1', ACCEPTED: 'True', PROGRAMMED: 'True' });
@@ -185,10 +193,10 @@ spec: { targetRefs: [ { group: gateway.networking.k8s.io, kind: HTTPRoute, name:
   });
 
   test('a decision runs out, and traffic flows again', async () => {
-    apply(policy('Enforce', { denyFor: '10s' }), 'policy.yaml');
+    apply(policy('Enforce', { denyFor: '20s' }), 'policy.yaml');
     await policyInForce();
     const { status } = await provoke(watched, '127.81.3.1');
-    await answered(watched, '127.81.3.1', 200, 20_000);
+    await answered(watched, '127.81.3.1', 200);
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(status?.decision?.expiresAt ?? '') - 50);
     apply(policy('Enforce'), 'policy.yaml');
     await policyInForce();
@@ -233,7 +241,7 @@ spec: { ${grant}, envoy: { provider: XDS, selector: { matchLabels: { app: envoy 
     await waitFor(
       'one of one',
       () => (conditions('tsen', fleet)['Programmed'] === 'True Connected' ? true : undefined),
-      { timeoutMs: 30_000, everyMs: 500 },
+      { everyMs: 500 },
     );
     await answered(watched, attacker, 403);
     apply(sensor('namespaces: [elsewhere]'), 'sensor.yaml');
@@ -265,14 +273,14 @@ spec: { ${grant}, envoy: { provider: XDS, selector: { matchLabels: { app: envoy 
       await waitFor(
         'acknowledged in status',
         () => (conditions('rv', metadata.name)['Programmed'] === 'True Acknowledged' ? true : undefined),
-        { timeoutMs: 30_000, everyMs: 300 },
+        { everyMs: 300 },
       );
     };
     const portsOf = ({ port, healthUrl }: Component) => ({ listen: port, health: Number(new URL(healthUrl).port) });
     const kill = async (component: Component): Promise<void> => {
       component.process.signal('SIGKILL');
       await component.process.ended;
-      await answered(watched, attacker, 403, 1_000);
+      expect(await answerTo(watched, attacker)).toBe(403);
     };
     const restartOperator = async (): Promise<void> => {
       const last = operators.at(-1) as Component;
@@ -297,7 +305,7 @@ spec: { ${grant}, envoy: { provider: XDS, selector: { matchLabels: { app: envoy 
 
     test('NATS', async () => {
       await nats.stop({ keepData: true });
-      await answered(watched, attacker, 403, 1_000);
+      expect(await answerTo(watched, attacker)).toBe(403);
       nats = await startNats({ folder: nats.folder, port: nats.port });
       await converged();
     });
@@ -305,7 +313,7 @@ spec: { ${grant}, envoy: { provider: XDS, selector: { matchLabels: { app: envoy 
     test('the API server', async () => {
       kubernetes.apiServer.signal('SIGKILL');
       await kubernetes.apiServer.ended;
-      await answered(watched, attacker, 403, 1_000);
+      expect(await answerTo(watched, attacker)).toBe(403);
       await kubernetes.restartApiServer();
       await converged();
     });
@@ -316,7 +324,7 @@ spec: { ${grant}, envoy: { provider: XDS, selector: { matchLabels: { app: envoy 
       kubernetes.apiServer.signal('SIGKILL');
       await kubernetes.apiServer.ended;
       await nats.stop({ keepData: true });
-      await answered(watched, attacker, 403, 1_000);
+      expect(await answerTo(watched, attacker)).toBe(403);
       nats = await startNats({ folder: nats.folder, port: nats.port });
       await kubernetes.restartApiServer();
       await restartOperator();
@@ -339,6 +347,6 @@ spec: { ${grant}, envoy: { provider: XDS, selector: { matchLabels: { app: envoy 
       const { metadata, status } = JSON.parse(get('bpol', 'shop', '-o', 'json')) as BehaviorPolicy;
       return status?.observedGeneration === metadata.generation ? true : undefined;
     });
-    await sleep(1_500);
+    await sleep(3_000);
   }
 });

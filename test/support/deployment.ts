@@ -74,7 +74,7 @@ async function start(
     healthUrl,
     port: listen,
     async ready() {
-      await waitFor(`${name} ready`, () => read('/readyz'), { timeoutMs: 60_000, everyMs: 100, process });
+      await waitFor(`${name} ready`, () => read('/readyz'), { timeoutMs: 120_000, everyMs: 100, process });
     },
     async metric(metric) {
       const line = (await read('/metrics'))?.split('\n').find((text) => text.startsWith(`${metric} `));

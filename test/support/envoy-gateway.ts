@@ -102,7 +102,7 @@ export async function startEnvoyGateway(options: {
           );
           return items[0];
         },
-        { timeoutMs: 60_000, everyMs: 200, process },
+        { everyMs: 200, process },
       );
       const container = found.spec.template.spec.containers.find(({ name }) => name === 'envoy');
       const text = argumentOf(container?.args ?? [], '--config-yaml');
@@ -121,7 +121,7 @@ export async function startEnvoyGateway(options: {
           .replaceAll(/port_value: 1900[01]\b/g, 'port_value: 0'),
         nodeId: `${found.metadata.name}-0`,
         cluster: `${gateway.namespace}/${gateway.name}`,
-        readyTimeoutMs: 60_000,
+        readyTimeoutMs: 120_000,
       });
     },
     async stop() {

@@ -35,12 +35,12 @@ export interface HttpClientOptions {
   localAddress?: string;
   /** Connections this client may keep, as a browser does; 2 unless told. */
   maxSockets?: number;
-  /** No answer after this many milliseconds counts as none; 10,000 unless told. */
+  /** No answer after this many milliseconds counts as none; 60,000 unless told, for a busy machine is no refusal. */
   timeoutMs?: number;
 }
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  const { host = '127.0.0.1', port, localAddress, maxSockets = 2, timeoutMs = 10_000 } = options;
+  const { host = '127.0.0.1', port, localAddress, maxSockets = 2, timeoutMs = 60_000 } = options;
   const agent = new Agent({ keepAlive: true, maxSockets, maxFreeSockets: maxSockets });
   return {
     send(call) {

@@ -16,7 +16,7 @@ export function kubectl(kubeconfig: string, ...args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync(
     findKubectl() ?? 'kubectl',
     ['--kubeconfig', kubeconfig, ...args],
-    { encoding: 'utf8', timeout: 30_000 },
+    { encoding: 'utf8', timeout: 120_000 },
   );
   if (status !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr || error?.message}`);
   return stdout;

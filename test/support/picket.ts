@@ -129,7 +129,7 @@ export async function startPicket(options: PicketOptions): Promise<Picket> {
         return ready && history?.done !== false ? true : undefined;
       },
       {
-        timeoutMs: options.readyTimeoutMs ?? 60_000,
+        timeoutMs: options.readyTimeoutMs ?? 120_000,
         everyMs: 100,
         process: picket.process,
         ...(options.signal ? { signal: options.signal } : {}),

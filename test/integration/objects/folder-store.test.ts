@@ -14,7 +14,7 @@ import {
   openFolderStore,
 } from '@picket/runtime/objects/folder-store.ts';
 import { formatProblem } from '@picket/runtime/objects/problem.ts';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 let base: string;
 let folder: string;
@@ -171,9 +171,9 @@ describe('live changes', () => {
       await write('.a.yaml.swp', changed);
       await rename(join(folder, '.a.yaml.swp'), join(folder, 'a.yaml'));
     }
-    await vi.waitFor(() => expect(seen).toEqual(['Normal 1', 'synced', 'High 2']), 10_000);
+    await expect.poll(() => seen).toEqual(['Normal 1', 'synced', 'High 2']);
     await rm(join(folder, 'a.yaml'));
-    await vi.waitFor(() => expect(seen.at(-1)).toBe('deleted shop'), 10_000);
+    await expect.poll(() => seen.at(-1)).toBe('deleted shop');
   });
 
   it('come into force when a mounted ConfigMap swaps its link', async () => {
@@ -187,10 +187,9 @@ describe('live changes', () => {
     const store = await open({ debounceMs: 20 });
     expect(await names(store)).toEqual(['shop']);
     await version('..2026_02', api('shop', 'hosts: [new.example.com]'));
-    await vi.waitFor(async () => {
-      const shop = await store.get<ProtectedAPI>(apiKey('shop'));
-      expect(shop?.spec.hosts).toEqual(['new.example.com']);
-    }, 10_000);
+    await expect
+      .poll(async () => (await store.get<ProtectedAPI>(apiKey('shop')))?.spec.hosts)
+      .toEqual(['new.example.com']);
   });
 
   it('are found by looking where no events come', async () => {
@@ -199,7 +198,7 @@ describe('live changes', () => {
     await symlink(elsewhere, join(folder, 'linked'));
     const store = await open({ pollMs: 30, debounceMs: 3_600_000 });
     await writeFile(join(elsewhere, 'a.yaml'), api('shop'));
-    await vi.waitFor(async () => expect(await names(store)).toEqual(['shop']), 10_000);
+    await expect.poll(() => names(store)).toEqual(['shop']);
   });
 
   it('leave generation and version alone when only the writing differs', async () => {
