@@ -2,6 +2,7 @@
  * Statuses, whatever the age of the installed definitions: what one lacks is left out, and written when it has been
  * upgraded, without a restart and without waiting for the next change of the object.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../../log.ts';
 import type { ObjectKey } from '../object-store.ts';
 import { createUnknownFields } from './unknown-fields.ts';
@@ -35,13 +36,16 @@ export function createStatusWriter(options: {
 
   /** @returns whether all of it was written */
   async function write(key: ObjectKey, status: object, fieldManager: string): Promise<boolean> {
-    for (;;) {
-      const known = unknownFields.known(key.kind, status);
+    for (let sent = unknownFields.known(key.kind, status); ; ) {
       try {
-        await options.patch(key, known, fieldManager);
-        return known === status;
+        await options.patch(key, sent, fieldManager);
+        return sent === status;
       } catch (error) {
         if (!unknownFields.learn(key.kind, error)) throw error;
+        // Another write may have learned the same meanwhile.
+        const rest = unknownFields.known(key.kind, status);
+        if (isDeepStrictEqual(rest, sent)) throw error;
+        sent = rest;
         log.warn('the installed definition is older than this program: upgrade picket-crds', { kind: key.kind, error });
       }
     }

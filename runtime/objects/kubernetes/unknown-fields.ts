@@ -5,7 +5,7 @@ import { UNKNOWN_FIELD } from './status-error.ts';
 export interface UnknownFields {
   /** The status without what the definition of the kind is known to lack. */
   known(kind: string, status: object): object;
-  /** Whether the error told of a field that was not known to be lacking. */
+  /** Whether the error told of fields that are lacking. */
   learn(kind: string, error: unknown): boolean;
   /** The definition may have been upgraded. */
   forget(kind: string): void;
@@ -25,12 +25,11 @@ export function createUnknownFields(): UnknownFields {
     learn(kind, error) {
       if (!(error instanceof PicketError) || error.reason !== UNKNOWN_FIELD) return false;
       const paths = byKind.get(kind) ?? new Set();
-      const before = paths.size;
       // A field within the items of a list goes with the list.
-      for (const [, path] of error.message.matchAll(/\.status\.([\w.]+)\S*: field not declared in schema/g))
-        if (path !== undefined) paths.add(path);
+      const told = [...error.message.matchAll(/\.status\.([\w.]+)\S*: field not declared in schema/g)];
+      for (const [, path] of told) if (path !== undefined) paths.add(path);
       byKind.set(kind, paths);
-      return paths.size > before;
+      return told.length > 0;
     },
     forget: (kind) => void byKind.delete(kind),
   };
