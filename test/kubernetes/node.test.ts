@@ -26,11 +26,13 @@ describe.skipIf(missing)(`Picket in pods of a whole node${missing ? ` (${missing
   afterAll(async () => {
     stopping.abort();
     await scene?.people.stop();
-    const { node } = (await starting?.catch(() => undefined)) ?? {};
-    await node?.stop();
-    expect(node && existsSync(node.folder)).toBe(false);
-    expect(node && networkInterfaces()[node.network.name]).toBeUndefined();
-  }, 300_000);
+    const cluster = await starting?.catch(() => undefined);
+    if (!cluster) return;
+    const { folder, network, stop } = cluster.node;
+    await stop();
+    expect(existsSync(folder)).toBe(false);
+    expect(networkInterfaces()[network.name]).toBeUndefined();
+  }, 900_000);
 
   let whole = true;
   test.each(chapters)(
