@@ -73,7 +73,6 @@ describe('picket analyze', () => {
       'a.log',
       'b*.log',
       '--format=regex:(?<ip>.*)',
-      '--manifests=m',
       `--manifests-out=${folder}`,
       '--top=3',
       '--since=2026-03-01',
@@ -88,7 +87,6 @@ describe('picket analyze', () => {
     expect(options).toEqual({
       files: ['a.log', 'b*.log'],
       format: 'regex:(?<ip>.*)',
-      manifests: 'm',
       manifestsOut: folder,
       top: 3,
       sinceMs: Date.UTC(2026, 2, 1),
@@ -100,6 +98,10 @@ describe('picket analyze', () => {
       workers: 2,
       progress: false,
     });
+  });
+
+  it('takes manifests', async () => {
+    expect((await picket(['a.log', '--manifests', 'm'])).options).toMatchObject({ files: ['a.log'], manifests: 'm' });
   });
 
   it.each([
@@ -166,6 +168,7 @@ describe('picket analyze', () => {
     [['a', '--since', '2026-02-30']],
     [['a', '--since', '2026-03-02', '--until', '2026-03-01']],
     [['a', '--nonsense']],
+    [['a', '--manifests', 'm', '--manifests-out', 'n']],
   ])('exits 2 on %j', async (args) => {
     const seen = await picket(args);
     expect(seen.code).toBe(2);

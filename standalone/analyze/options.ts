@@ -80,6 +80,10 @@ export function defineAnalyze(act: (options: AnalyzeOptions) => Promise<void>): 
       const { since, until, json, pseudonymize: _, ...rest } = raw;
       if (since !== undefined && until !== undefined && since >= until)
         command.error('error: --since must be before --until', { exitCode: 2 });
+      if (rest.manifests !== undefined && rest.manifestsOut !== undefined)
+        command.error('error: --manifests-out writes what is inferred, and with --manifests nothing is', {
+          exitCode: 2,
+        });
       const settled = settleJson(files, json);
       if (settled.files.length === 0)
         command.error('error: name at least one access log, or - for standard input', { exitCode: 2 });

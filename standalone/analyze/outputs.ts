@@ -1,6 +1,6 @@
 /** Writes the reports that were asked for, and says before the work begins when it could not. */
 import { constants } from 'node:fs';
-import { access, open, writeFile } from 'node:fs/promises';
+import { access, open, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { LogInference } from '@picket/analyzer/logs/infer.ts';
 import { starterManifests } from '@picket/analyzer/logs/starter-manifests.ts';
@@ -55,10 +55,20 @@ export async function writeReports(result: AnalyzeResult, options: AnalyzeOption
   for (const file of renderCsv(result)) await write('The report', join(csv, file.name), file.content);
 }
 
-/** What `--manifests-out` asks for. */
-export async function writeManifests(folder: string, inference: LogInference): Promise<void> {
+/**
+ * What `--manifests-out` asks for. A file that is there and says something else has been corrected by somebody: it stays.
+ * Returns those, as sentences.
+ */
+export async function writeManifests(folder: string, inference: LogInference): Promise<string[]> {
   await makeFolder(folder);
-  for (const file of starterManifests(inference)) await write('A manifest', join(folder, file.name), file.content);
+  const kept: string[] = [];
+  for (const { name, content } of starterManifests(inference)) {
+    const path = join(folder, name);
+    const there = await readFile(path, 'utf8').catch(() => content);
+    if (there === content) await write('A manifest', path, content);
+    else kept.push(`${path} was left as it is: it says something else than this log; remove it or name another folder`);
+  }
+  return kept;
 }
 
 async function write(what: string, path: string, content: string): Promise<void> {

@@ -106,7 +106,11 @@ export async function runAnalyze(options: AnalyzeOptions, stop: AbortSignal, hos
     throw new UnusableInput(
       `No request lies in the chosen time; the log goes from ${instant(span.from)} to ${instant(span.to)}.`,
     );
-  if (inference && options.manifestsOut !== undefined) await writeManifests(options.manifestsOut, inference);
+  if (inference && options.manifestsOut !== undefined) {
+    const kept = await writeManifests(options.manifestsOut, inference);
+    for (const sentence of kept) host.err(`picket analyze: ${sentence}\n`);
+    notes.push(...kept);
+  }
   for (const sample of report.samples)
     collector.onRejected({ line: sample.line, file: sample.file, reason: sample.reason });
   for (const [reason, count] of Object.entries(report.byReason)) {
