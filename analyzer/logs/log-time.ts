@@ -51,6 +51,8 @@ function instant(year: number, month: number, day: number, hour: number, minute:
     month <= 12 &&
     day >= 1 &&
     day <= (monthDays[month - 1] ?? 0) &&
+    // Between 1970 and 2100 each fourth year is a leap year.
+    (day !== 29 || month !== 2 || year % 4 === 0) &&
     hour <= 23 &&
     minute <= 59 &&
     second <= 60 &&

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import type { AnalyzeResult } from '@picket/standalone/analyze/result.ts';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attackers } from '../scenarios/sites/attackers.ts';
 import { everydaySites } from '../scenarios/sites/everyday-sites.ts';
@@ -20,6 +21,10 @@ beforeAll(() => {
   writeFileSync(join(folder, 'whole.log'), `${lines.join('\n')}\n`);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
+
+const matchesSchema = new Ajv2020({ allErrors: true, allowUnionTypes: true }).compile(
+  JSON.parse(readFileSync(join(repositoryRoot, 'docs/reference/analyze.schema.json'), 'utf8')),
+);
 
 interface Ended {
   code: number;
@@ -43,7 +48,10 @@ function picket(args: string[], act?: (child: ReturnType<typeof spawn>) => void)
 const json = async (args: string[], act?: Parameters<typeof picket>[1]): Promise<AnalyzeResult> => {
   const { code, out, err } = await picket([...args, '--json'], act);
   expect([code, err]).toEqual([0, '']);
-  return JSON.parse(out) as AnalyzeResult;
+  const result = JSON.parse(out) as AnalyzeResult;
+  matchesSchema(result);
+  expect(matchesSchema.errors ?? []).toEqual([]);
+  return result;
 };
 
 describe('unusable input exits with 2 and one sentence', () => {
