@@ -34,6 +34,8 @@ const O = {
   /** Requests of the principal up to its last attempt. */
   upTo: 11,
   rare: 12,
+  /** User agent of the last attempt. */
+  agent: 13,
   words: 14,
 } as const;
 const Kept = { attempts: 0, words: 2 } as const;
@@ -181,7 +183,7 @@ export const bruteForce: DetectorFactory = (close) => {
       for (const table of sources) {
         const base = table.open(scene.keyLo, scene.keyHi, scene.at, scene.api, scene.code);
         if (base < 0) continue;
-        const { f32 } = table.slab;
+        const { u32, f32 } = table.slab;
         const own = base + table.own;
         f32[own + O.attempts] = (f32[own + O.attempts] as number) + 1;
         const ever = (f32[base + table.kept + Kept.attempts] as number) + 1;
@@ -192,7 +194,10 @@ export const bruteForce: DetectorFactory = (close) => {
         const startedAt = scene.f64[(scene.record + F.startedAt) >> 1] as number;
         const triedAt = table.slab.f64[(own + O.triedAt) >> 1] as number;
         table.slab.f64[(own + O.triedAt) >> 1] = startedAt;
-        if (scene.requests - (f32[own + O.upTo] as number) > wentOn) f32[own + O.unknown] = 0;
+        if (scene.requests - (f32[own + O.upTo] as number) > wentOn) {
+          f32[own + O.unknown] = 0;
+          if (f32[own + O.run] === 0) f32.fill(0, own + O.pace, own + O.brisk + 1);
+        }
         f32[own + O.upTo] = scene.requests;
         if (outcome === Outcome.success) {
           f32[own + O.run] = 0;
@@ -207,8 +212,11 @@ export const bruteForce: DetectorFactory = (close) => {
         f32[own + field] = (f32[own + field] as number) + 1;
         if (triedAt !== 0 && Math.abs(startedAt - triedAt) >= rare.afterMs)
           f32[own + O.rare] = (f32[own + O.rare] as number) + 1;
-        // Pace tells of one program; the attempts of several people interleave.
-        if (scene.sharedBy < 2 && triedAt !== 0) {
+        const agent = scene.u32[scene.record + F.userAgent] as number;
+        const alone = scene.sharedBy < 2 && (outcome !== Outcome.unknown || agent === u32[own + O.agent]);
+        u32[own + O.agent] = agent;
+        // Pace tells of one program; the attempts of several people interleave, and a class signs in at once.
+        if (alone && triedAt !== 0) {
           const pause = Math.abs(startedAt - triedAt);
           f32[own + O.pace] = (f32[own + O.pace] as number) + (paces.find((p) => pause <= p.withinMs)?.surprise ?? 0);
           if (pause <= brisk.withinMs) f32[own + O.brisk] = (f32[own + O.brisk] as number) + 1;

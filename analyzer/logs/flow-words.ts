@@ -23,7 +23,7 @@ const tokenParents =
   /^(?:oauth2?|auth|connect|openid-connect|api|v\d{1,2}|identity|account|accounts|user|users|protocol)$/;
 /** Administration tools and webmail whose form posts to the index page. */
 const adminForms =
-  /^\/(?:[\w-]{1,40}\/)?(?:(?:administrator|phpmyadmin|pma|admin|adminer|roundcube|webmail|zabbix|cacti)\/(?:index\.php)?|cgi-bin\/luci\/?)$/;
+  /^\/(?:[\w-]{1,40}\/)?(?:(?:administrator|phpmyadmin|pma|admin|adminer|roundcube|webmail|zabbix|cacti|zimbra)\/(?:index\.php)?|sogo\/connect|cgi-bin\/luci\/?)$/;
 /** Parameters by which one script serves many pages; what they say belongs to the path. */
 const dispatch =
   /(?:^|&)(?:_?task|mode|do|act|action|op|option|view|controller|ctrl|route|r|q|page|title|mod|cmd|func|module)=([^&]{1,64})/gi;
@@ -102,6 +102,8 @@ function meansLogin(name: string): boolean {
 }
 
 function dispatchesLogin(query: string): boolean {
+  // Drupal 7 without clean paths.
+  if (query === 'q=user') return true;
   for (const [, value = ''] of query.slice(0, 512).matchAll(dispatch)) {
     const parts = value.replace(/%(?:2f|3a|5c)/gi, '/').split(/[/:.\\]/);
     if (parts.slice(-2).some(meansLogin)) return true;

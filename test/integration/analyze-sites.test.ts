@@ -11,7 +11,14 @@ import { attackers } from '../scenarios/sites/attackers.ts';
 import { burstySites } from '../scenarios/sites/bursty-sites.ts';
 import { everydaySites } from '../scenarios/sites/everyday-sites.ts';
 import { browsers, hour } from '../scenarios/sites/actors.ts';
-import { leafedThrough, moduleProxy, oldPasswords, ownJobs, passwordDay } from '../scenarios/sites/patience.ts';
+import {
+  leafedThrough,
+  moduleProxy,
+  oldPasswords,
+  ownJobs,
+  passwordDay,
+  signsInAtOnce,
+} from '../scenarios/sites/patience.ts';
 import { programSites } from '../scenarios/sites/program-sites.ts';
 import { siteAttacks } from '../scenarios/sites/site-attacks.ts';
 import { ordinarySites } from '../scenarios/sites/sites.ts';
@@ -168,6 +175,7 @@ describe('patience hides nobody, and accuses nobody', () => {
     ['a module proxy where much is missing', () => moduleProxy(54)],
     ['a day when everybody mistypes a new password', () => passwordDay(55)],
     ['programs with old passwords', () => oldPasswords(56)],
+    ['a class that signs in at once', () => signsInAtOnce(57)],
   ])('stays quiet about %s', async (_, make) => {
     expect(alarms(await analyze(make().log.combined()))).toEqual([]);
   });

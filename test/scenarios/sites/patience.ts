@@ -118,3 +118,31 @@ export function oldPasswords(seed: number | string): Site {
     });
   return site;
 }
+
+/** A class behind one address signs in within two minutes where right and wrong are answered alike, and takes a test. */
+export function signsInAtOnce(seed: number | string): Site {
+  const site = createEverydaySite('school', seed, 10 * hour);
+  const { random, log } = site;
+  readers(site, 60, {
+    pages: () => random.whole(1, 4),
+    pauseMs: 30_000,
+    assets: 5,
+    pathOf: () => random.pick(['/', '/courses', '/help']),
+  });
+  for (let lesson = 0; lesson < 3; lesson++) {
+    const address = `194.95.${lesson}.7`;
+    for (let pupil = 0; pupil < 30; pupil++) {
+      const who = { address, agent: browsers[pupil % 5] as string };
+      let at = site.from + (2 + 2 * lesson) * hour + random.exponential(minute);
+      at = personSignsIn(site, signIns.moodle, at, who);
+      for (let page = 0; page < 25; page++)
+        log.add({
+          at: (at += random.lognormal(20_000, 0.6)),
+          ...who,
+          path: `/mod/quiz/attempt.php?attempt=${pupil}&page=${page}`,
+          referer: `${site.origin}/mod/quiz/view.php`,
+        });
+    }
+  }
+  return site;
+}
