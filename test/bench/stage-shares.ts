@@ -13,7 +13,7 @@ const stages: readonly [RegExp, string][] = [
   [/analyzer\/detect\//, 'detect'],
   [/analyzer\/(decide|score)\/|analyzer\/(analysis|api-figures|tick-loop|analyzer)\.ts/, 'decide'],
   [/analyzer\/publish\/|runtime\/(objects|bus|state-file)/, 'publish'],
-  [/analyzer\/store\/(observation-row|row-bytes|decimal|pending-batch)\.ts/, 'encode'],
+  [/analyzer\/store\/(observation-row|row-bytes|pending-batch)\.ts/, 'encode'],
   [/analyzer\/store\/|@clickhouse\/|node:_?http|node:internal\/http/, 'store'],
   [/analyzer\/replay\//, 'checkpoint'],
   [/test\/bench\/|node:inspector/, 'bench'],
