@@ -88,7 +88,8 @@ export function launchPicket(options: PicketOptions & { folder: string; ports: P
     args: [join(repositoryRoot, 'standalone/main.ts'), 'up', ...Object.entries(flags).flat(), ...(options.args ?? [])],
     logPath: join(folder, 'picket.log'),
     cwd: folder,
-    ...(options.env ? { env: options.env } : {}),
+    // As runtime/bin/launch does.
+    env: { MALLOC_MMAP_THRESHOLD_: '131072', ...options.env },
   });
   const adminUrl = `http://127.0.0.1:${ports.admin}`;
   const read = async <T>(path: string): Promise<T | undefined> => {
