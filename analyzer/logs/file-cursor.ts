@@ -15,7 +15,7 @@ export interface LogEntry {
   file: number;
   /** Line the entry starts on, from 1; the ordinal of the message in binary captures. */
   line: number;
-  /** The line as read, "" for binary captures. */
+  /** The line as read; "" in binary captures and where several entries share a line or document. */
   raw: string;
 }
 
@@ -87,6 +87,8 @@ export function createFileCursor(options: CursorOptions): FileCursor {
   let entry: LogEntry | undefined;
   let line = 0;
   let raw = '';
+  /** The first entry of the unit that is read. */
+  let alone: LogEntry | undefined;
 
   const sink: RecordSink = {
     blank() {
@@ -107,7 +109,9 @@ export function createFileCursor(options: CursorOptions): FileCursor {
       entry.at = completedAtMs(entry.record);
       entry.file = file;
       entry.line = line;
+      if (alone !== undefined) alone.raw = raw = '';
       entry.raw = raw;
+      alone = entry;
       tally.accepted++;
       order.push(entry);
       entry = undefined;
@@ -119,6 +123,7 @@ export function createFileCursor(options: CursorOptions): FileCursor {
     unit(text, at) {
       line = at;
       raw = text;
+      alone = undefined;
       const outcome = reader.read(text, sink);
       if (outcome === 'skip') return;
       tally.units++;
@@ -127,6 +132,7 @@ export function createFileCursor(options: CursorOptions): FileCursor {
     message(bytes, ordinal) {
       line = ordinal;
       raw = '';
+      alone = undefined;
       tally.units++;
       const outcome = reader.readMessage?.(bytes, sink) ?? 'malformed';
       if (outcome !== 'pass' && outcome !== 'skip') options.reject(outcome, ordinal);

@@ -290,6 +290,14 @@ describe('documents', () => {
     }));
     write('capture.json', JSON.stringify(json));
     expect((await readPaths({ paths: ['capture.json'] })).paths).toEqual(['/0', '/1']);
+    // Where one document holds several entries its text is no line of any of them.
+    const logEntry = json.flatMap((message) => message.httpLogs.logEntry);
+    write('one.json', `${JSON.stringify({ httpLogs: { logEntry } })}\n${JSON.stringify(json[0])}`);
+    const texts: string[] = [];
+    const one = await openLogs({ cwd: dir, paths: ['one.json'] });
+    for await (const batch of one.read())
+      texts.push(...batch.map((entry) => `${entry.line} ${entry.raw.slice(0, 12)}`));
+    expect(texts.sort()).toEqual(['1 ', '1 ', '2 {"httpLogs":']);
   });
 });
 

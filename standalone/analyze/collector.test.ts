@@ -93,6 +93,15 @@ describe('the result of an analysis', () => {
     expect(samples.every((s) => s.text.startsWith('203.0.113.7'))).toBe(true);
   });
 
+  it('shows several requests of one document', () => {
+    const c = createCollector();
+    for (let i = 0; i < 3; i++)
+      c.onObservation(request({ seq: i, line: 1, text: `request ${i}`, status: 500, eventAtMs: dayStartMs + i }));
+    c.onVerdict(verdict({ pseudonym: pseudonymFor(1) }));
+    const { verdicts } = c.build(runSummary());
+    expect(verdicts[0]?.samples.map((s) => s.text)).toEqual(['request 0', 'request 1', 'request 2']);
+  });
+
   it('counts every API, and leaves out inferred ones without requests', () => {
     const c = createCollector();
     const names = Array.from({ length: 70 }, (_, i) => `default/api-${i}`);

@@ -174,8 +174,7 @@ export function createEvidenceTable(maxPrincipals: number, maxPinned = maxPrinci
       const entry = find(key);
       if (entry === undefined) return;
       for (const line of lines)
-        if (!entry.telling.some((t) => t.line.line === line.line && t.line.file === line.file))
-          keepTelling(entry, 10, () => line);
+        if (!entry.telling.some((t) => nameOf(t.line) === nameOf(line))) keepTelling(entry, 10, () => line);
     },
     get: find,
     timelines,
@@ -190,6 +189,11 @@ function tagged({ kind, hi }: EvidenceKey): number {
 /** The lines of a principal in order of time, no line twice. */
 export function evidenceLines(entry: PrincipalEvidence): EvidenceLine[] {
   const all = [entry.first, ...entry.telling.map((t) => t.line), entry.last].filter((l) => l !== undefined);
-  const unique = new Map(all.map((l) => [`${l.line} ${l.file}`, l]));
+  const unique = new Map(all.map((l) => [nameOf(l), l]));
   return [...unique.values()].sort((a, b) => a.atMs - b.atMs || a.line - b.line);
+}
+
+/** Tells a line from others; a document may hold many. */
+function nameOf({ line, file, atMs, text }: EvidenceLine): string {
+  return `${line} ${atMs} ${file} ${text}`;
 }

@@ -423,9 +423,14 @@ function createSight(
     seen.acted = acted;
     seen.file = file;
     seen.line = entry.line;
-    seen.text = entry.raw;
+    seen.text = entry.raw === '' ? asLine(entry) : entry.raw;
     collector.onObservation(seen);
   };
+}
+
+/** Stands for the line of a request that has none of its own. */
+function asLine({ record, at }: LogEntry): string {
+  return `${instant(at)} ${record.remoteAddress || '-'} ${record.method} ${record.path} ${record.status}`;
 }
 
 /** Bytes that look random and are the same in each run. */
