@@ -10,10 +10,10 @@ import type { Screen } from '../demo/screen.ts';
 import { answered, type OrdinaryTraffic, ordinaryTraffic } from '../e2e/stage.ts';
 import { parseTable } from '../support/kubectl.ts';
 import { waitFor } from '../support/processes.ts';
-import { type Attack, attackFrom, keepAsking } from './attack.ts';
+import { attackFrom, keepAsking } from './attack.ts';
 import type { ShopCluster } from './cluster.ts';
 import { helmOn, kubectlOn, upgradeFlags } from './install.ts';
-import { crashAll, deletePods, replaced } from './pods.ts';
+import { crashAll, deletePods, type Killed, replaced } from './pods.ts';
 
 export interface Chapter {
   title: string;
@@ -66,11 +66,11 @@ const patience = { timeoutMs: 180_000, everyMs: 500 };
 export const chapters: readonly Chapter[] = [
   { title: 'An attacker is refused by Envoy, and kubectl get shows who, why and until when', play: firstAttack },
   { title: 'A decision runs out, and traffic flows again', play: expiry },
-  ...killing('The operators are killed', (scene) => deletePods(scene.cluster.node, 'operator')),
-  ...killing('The analyzer is killed', (scene) => deletePods(scene.cluster.node, 'analyzer')),
-  ...killing('NATS is killed', (scene) => deletePods(scene.cluster.node, 'nats')),
-  ...killing('The API server is killed', async () => ({}), true),
-  ...killing('All of them are killed at once', (scene) => crashAll(scene.cluster.node), true),
+  killing('The operators are killed', (scene) => deletePods(scene.cluster.node, 'operator')),
+  killing('The analyzer is killed', (scene) => deletePods(scene.cluster.node, 'analyzer')),
+  killing('NATS is killed', (scene) => deletePods(scene.cluster.node, 'nats')),
+  killing('The API server is killed', async () => ({}), true),
+  killing('All of them are killed at once', (scene) => crashAll(scene.cluster.node), true),
   { title: 'The chart is upgraded under load', play: upgrade },
   { title: 'The policy is deleted, and nothing is enforced any more', play: deletion },
 ];
@@ -117,11 +117,7 @@ async function expiry(scene: Scene): Promise<void> {
 }
 
 /** A chapter in which something dies while the first attacker goes on asking: not once may it be let through. */
-function killing(
-  title: string,
-  kill: (scene: Scene) => ReturnType<typeof deletePods>,
-  withApiServer = false,
-): [Chapter] {
+function killing(title: string, kill: (scene: Scene) => Promise<Killed>, withApiServer = false): Chapter {
   const play = async (scene: Scene): Promise<void> => {
     const { node } = scene.cluster;
     await refusedThroughout(scene, async () => {
@@ -137,7 +133,7 @@ function killing(
       await converged(scene);
     });
   };
-  return [{ title: `${title}: nobody is let through or held up, and all comes together again`, play }];
+  return { title: `${title}: nobody is let through or held up, and all comes together again`, play };
 }
 
 /** A verdict with its decision, as it must be found again. */
@@ -187,21 +183,20 @@ async function refusedThroughout(scene: Scene, meanwhile: () => Promise<void>): 
 }
 
 /** The first attacker's verdict is as it was, a new attacker is judged, refused and shown, and the statuses say that all is well. */
-async function converged(scene: Scene): Promise<Attack> {
+async function converged(scene: Scene): Promise<void> {
   const { cluster, veteran, screen } = scene;
-  const attack = await attackFrom(cluster.watched, scene.newAddress());
-  await acknowledged(scene, attack.verdict);
+  const { verdict: found, result } = await attackFrom(cluster.watched, scene.newAddress());
+  await acknowledged(scene, found);
   if (veteran) await acknowledged(scene, veteran.verdict);
   for (const [kind, types] of [
     ['papi', ['Accepted', 'ResolvedRefs', 'Programmed', 'Observing', 'Ready']],
     ['bpol', ['Accepted', 'Attached', 'Programmed', 'Ready']],
   ] as const)
     await waitFor(`${kind} shop: ${types.join(', ')}`, async () => holds(scene, kind, types), patience);
-  const { verdict, toRefusalSeconds = 0 } = attack.result;
+  const { verdict, toRefusalSeconds = 0 } = result;
   screen.line(
     `  attacker  a new one is ${verdict?.level}, ${verdict?.decision}; refused after ${toRefusalSeconds.toFixed(2)} s`,
   );
-  return attack;
 }
 
 async function holds({ kubectl }: Scene, kind: string, types: readonly string[]): Promise<true | undefined> {
