@@ -22,7 +22,7 @@ interface AuditEvent {
   verb: string;
   userAgent: string;
   stageTimestamp: string;
-  objectRef?: { apiGroup?: string; resource: string; subresource?: string };
+  objectRef?: { apiGroup?: string; resource: string; subresource?: string; name?: string };
   responseStatus?: { code: number };
 }
 
@@ -77,12 +77,13 @@ describe.skipIf(missing !== '')(missing || 'two operators on a real API server',
     return printed.out;
   }
 
-  const leaders = async (): Promise<string[]> => {
-    const found: string[] = [];
-    for (const [identity, replica] of replicas)
-      if ((await replica.metric('picket_operator_leading')) === 1) found.push(identity);
-    return found;
-  };
+  /** Waits for it: on a slow machine a leader may come too late to renew, and then nobody leads for a while. */
+  const leader = (): Promise<string> =>
+    waitFor('a leader', async () => {
+      for (const [identity, replica] of replicas)
+        if ((await replica.metric('picket_operator_leading')) === 1) return identity;
+      return undefined;
+    });
   const readApi = (): ProtectedAPI =>
     JSON.parse(kubectl(kubernetes.kubeconfig, 'get', 'papi', 'shop', '-o', 'json')) as ProtectedAPI;
   const readLease = (): LeaseSpec =>
@@ -96,20 +97,19 @@ describe.skipIf(missing !== '')(missing || 'two operators on a real API server',
   const replicaOf = ({ userAgent }: AuditEvent): string => /\((operator-.)\)/.exec(userAgent)?.[1] ?? '';
 
   test('one leads, both serve, and status counts the Envoys of both', async () => {
-    await waitFor('a leader', async () => ((await leaders()).length === 1 ? true : undefined));
+    await leader();
     const told = await waitFor('both Envoys in status', () => {
       const found = readApi().status?.conditions?.find(({ type }) => type === 'Programmed');
       return found?.message.startsWith('2 of 2') ? found : undefined;
     });
     expect(told).toMatchObject({ status: 'True', reason: 'Acknowledged' });
-    const [leader] = await leaders();
-    const writers = new Set(audit().filter(isStatusWrite).map(replicaOf));
-    expect([...writers]).toEqual([leader]);
+    expect(audit().filter(isStatusWrite).length).toBeGreaterThan(0);
+    expect(writtenWithoutLease()).toEqual([]);
   });
 
   // When it may begin is shown with clocks that are moved by hand: see lease.test.ts.
   test('the leader is killed: the other leads once the lease has run out, and at no time did both write', async () => {
-    const [first = ''] = await leaders();
+    const first = await leader();
     const other = first === 'operator-a' ? 'operator-b' : 'operator-a';
     const killed = replicas.get(first);
     killed?.process.signal('SIGKILL');
@@ -117,7 +117,7 @@ describe.skipIf(missing !== '')(missing || 'two operators on a real API server',
     replicas.delete(first);
     const left = readLease();
     expect(left).toMatchObject({ holderIdentity: first, leaseDurationSeconds: 10 });
-    await waitFor('the other leads', async () => ((await leaders())[0] === other ? true : undefined));
+    expect(await leader()).toBe(other);
     const taken = readLease();
     expect(taken).toMatchObject({ holderIdentity: other, leaseTransitions: left.leaseTransitions + 1 });
     const silentMs = Date.parse(taken.acquireTime) - Date.parse(left.renewTime);
@@ -128,10 +128,7 @@ describe.skipIf(missing !== '')(missing || 'two operators on a real API server',
       const writes = audit().filter((event) => isStatusWrite(event) && replicaOf(event) === other);
       return writes.length > 0 ? true : undefined;
     });
-    const order = audit().filter((event) => isStatusWrite(event) || isLeaseWon(event));
-    const firstOfOther = order.findIndex((event) => replicaOf(event) === other);
-    expect(isLeaseWon(order[firstOfOther] as AuditEvent)).toBe(true);
-    expect(order.slice(firstOfOther).map(replicaOf)).not.toContain(first);
+    expect(writtenWithoutLease()).toEqual([]);
     // The Envoy of the dead replica goes on with what it has, and status says that it is not seen.
     await waitFor(
       'the lost Envoy in status',
@@ -144,19 +141,28 @@ describe.skipIf(missing !== '')(missing || 'two operators on a real API server',
   });
 
   test('a leader that is asked to end gives the lease back, and the next one need not wait', async () => {
-    const [first = ''] = await leaders();
-    const next = await startOperatorProcess({
+    const joining = await startOperatorProcess({
       ...{ folder: join(stage.folder, 'processes'), kubeconfig: kubernetes.kubeconfig },
       ...{ natsUrl: nats.url, fleet, identity: 'operator-c' },
     });
-    await next.ready();
-    replicas.set('operator-c', next);
-    expect(await leaders()).toEqual([first]);
+    await joining.ready();
+    replicas.set('operator-c', joining);
+    const first = await leader();
     const leaving = replicas.get(first) as Component;
     replicas.delete(first);
     expect(await leaving.stop()).toBe(0);
-    await waitFor('the next leads', async () => ((await leaders())[0] === 'operator-c' ? true : undefined));
+    const [next = ''] = replicas.keys();
+    expect(await leader()).toBe(next);
   });
+
+  /** Writes of status by replicas that were not the last to write the Lease. */
+  function writtenWithoutLease(): AuditEvent[] {
+    let holder = '';
+    return audit().filter((event) => {
+      if (isLeaseWon(event)) holder = replicaOf(event);
+      return isStatusWrite(event) && replicaOf(event) !== holder;
+    });
+  }
 
   function isStatusWrite({ verb, objectRef, responseStatus }: AuditEvent): boolean {
     const { apiGroup, subresource } = objectRef ?? {};
@@ -165,7 +171,10 @@ describe.skipIf(missing !== '')(missing || 'two operators on a real API server',
 
   function isLeaseWon({ verb, objectRef, responseStatus }: AuditEvent): boolean {
     return (
-      objectRef?.resource === 'leases' && ['create', 'update'].includes(verb) && (responseStatus?.code ?? 500) < 300
+      objectRef?.name === 'picket-operator' &&
+      objectRef.resource === 'leases' &&
+      ['create', 'update'].includes(verb) &&
+      (responseStatus?.code ?? 500) < 300
     );
   }
 });
