@@ -86,7 +86,7 @@ export async function runAnalyzer(
     },
   });
   closing.defer(() => health.close());
-  // A pod that is replaced by force goes on for a moment beside its successor.
+  // A pod that was deleted by force may go on beside its successor, where its machine cannot be reached for longer.
   const data = await openDataFolder(settings.data, clock, log, {
     signal,
     onHeld(holder) {
@@ -145,8 +145,11 @@ export async function runAnalyzer(
   log.info('stopping', { reason: String(signal.reason) });
 }
 
-/** An operator that starts at the same time takes seconds; one that never comes must not keep traffic from being judged. */
-const apiWaitMs = 60_000;
+/**
+ * An operator that starts at the same time takes seconds, or minutes where its image is still to come and the machine is
+ * busy; one that never comes must not keep traffic from being judged. Less than the start-up probe of the chart allows.
+ */
+const apiWaitMs = 300_000;
 /** The operator names all its APIs at once. */
 const othersMs = 1_000;
 
