@@ -38,7 +38,7 @@ export interface Escrow {
 /** `enforceable`: what may become a match key or is no secret. `all`: everything, for a run that stores nothing. */
 export type EscrowRetention = 'enforceable' | 'all';
 
-/** @param capacityPerKind values per kind and generation, of 64 characters on the average; at most twice as many are held. */
+/** @param capacityPerKind values per kind and generation, of 32 bytes on the average; at most twice as many are held. */
 export function createEscrow(options: { capacityPerKind?: number; retain?: EscrowRetention } = {}): Escrow {
   const capacity = options.capacityPerKind ?? 65_536;
   const tables: Table[] = [];
@@ -97,7 +97,7 @@ class Table {
   }
 
   add(lo: number, hi: number, value: string, verified: boolean, matchAs: EscrowedValue['matchAs']): number {
-    if (this.young.keys.size >= this.#capacity || this.young.bytesUsed > this.#capacity * 64) {
+    if (this.young.keys.size >= this.#capacity || this.young.bytesUsed > this.#capacity * 32) {
       const dropped = this.old;
       dropped.clear();
       this.old = this.young;

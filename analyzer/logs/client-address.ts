@@ -1,5 +1,6 @@
 /** Client addresses as logs write them: ports, brackets, lists. */
 import { isIP } from 'node:net';
+import { ownText } from './text-cache.ts';
 
 /**
  * The address in `1.2.3.4`, `1.2.3.4:80`, `[::1]:80`, `::1`, `"1.2.3.4"`, `ip/1.2.3.4`, `tcp://1.2.3.4:80` and, for
@@ -28,7 +29,8 @@ export function addressIn(token: string): string {
   if (kind === 6 && s.length > 7 && s.slice(0, 7).toLowerCase() === '::ffff:' && isIP(s.slice(7)) === 4) {
     return s.slice(7);
   }
-  return s;
+  // Known by their text, unlike those above: a part of a line would keep all of it.
+  return ownText(s);
 }
 
 /** Addresses that only a proxy, a gateway or a neighbour can have: RFC 1918, loopback, link-local, CGNAT, ULA. */

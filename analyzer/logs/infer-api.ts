@@ -94,7 +94,7 @@ export function createApiSample(): ApiSample {
   const identity = createIdentitySample();
   const objects = createObjectSample();
   /** `null`: a path of no operation. */
-  const paths = createGenerationMap<string, PathFacts | null>(16_384, (key) => key.length);
+  const paths = createGenerationMap<string, PathFacts | null>(8192, (key) => key.length);
   const bots = createGenerationMap<string, boolean>(1024, (key) => key.length);
   const names = new Map<string, number>();
   const settled = new Set<OperationSample>();
