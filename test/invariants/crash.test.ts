@@ -103,7 +103,8 @@ describe('a killed Picket', () => {
     await restart();
     const stream = openAlsStream(running().ports.als);
     let acknowledged = 0;
-    for (const until = Date.now() + 4000; Date.now() < until; await sleep(25)) {
+    // At least until a row is acknowledged: a slow machine takes longer for that.
+    for (const until = Date.now() + 4000; Date.now() < until || acknowledged === 0; await sleep(25)) {
       await stream.send(batchOf(next, Date.now()));
       acknowledged = (await ledger()).stored;
     }
