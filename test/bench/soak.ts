@@ -135,10 +135,11 @@ export async function runSoak(elapsed: () => number, minutes: number): Promise<S
       if (elapsed() - toldAt < 60_000) continue;
       toldAt = elapsed();
       const minute = Math.round((elapsed() - started) / 60_000);
-      const megabytes = Math.round((sample?.residentBytes ?? 0) / 2 ** 20);
+      // Unknown while the process is frozen.
+      const memory = sample ? `, ${Math.round(sample.residentBytes / 2 ** 20)} MB` : '';
       const disturbed = Object.values(faults).reduce((sum, n) => sum + n, 0);
       process.stderr.write(
-        `soak: minute ${minute} of ${minutes}, ${entries} entries, ${disturbed} faults, ${megabytes} MB\n`,
+        `soak: minute ${minute} of ${minutes}, ${entries} entries, ${disturbed} faults${memory}\n`,
       );
     }
   };

@@ -225,7 +225,9 @@ describe('access logs of a real Envoy', () => {
 
   it('can be counted against the statistics that it sends by itself', async () => {
     told = [];
+    records = [];
     await send(1);
+    await arrived(1);
     const asked = await fetchEnvoyCounters(envoy.adminUrl, fetch, AbortSignal.timeout(5_000));
     await expect.poll(() => told.at(-1)?.counters.completed, { timeout: 10_000 }).toEqual(asked.completed);
     expect(told.at(-1)?.node).toBe(NODE);
