@@ -76,7 +76,7 @@ describe.skipIf(missing)(`charts${missing ? ` (${missing})` : ''}`, () => {
     for (const [component, settings] of Object.entries({ operator: operatorSettings, analyzer: analyzerSettings })) {
       const container = pods.flatMap(({ spec }) => spec.containers).find((c) => c.name === component);
       const flags = Object.fromEntries(
-        (container?.args ?? []).map((arg) => /^--([a-z-]+)=(.*)$/.exec(arg)?.slice(1) ?? []),
+        (container?.args ?? []).map((arg) => /^--([a-z0-9-]+)=(.*)$/.exec(arg)?.slice(1) ?? []),
       );
       const known = Object.values(settings).map(({ flag }) => flag);
       expect(Object.keys(flags).filter((flag) => !known.includes(flag))).toEqual([]);
