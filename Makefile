@@ -79,7 +79,7 @@ need-python:
 demo: setup ## Tell the whole story on a real Envoy, about two minutes (ARGS="--seed 7 --keep")
 	@node test/demo/main.ts $(ARGS)
 
-demo-seeds: setup ## The same with 20 seeds, about forty minutes
+demo-seeds: setup ## The same with 20 seeds, about half an hour
 	@node test/demo/seeds.ts $(ARGS)
 
 demo-kubernetes: setup tools-kubernetes tools-node ## Tell the story in pods of a whole Kubernetes, about ten minutes (Linux, as root; ARGS="--keep")
