@@ -138,9 +138,7 @@ export async function runSoak(elapsed: () => number, minutes: number): Promise<S
       // Unknown while the process is frozen.
       const memory = sample ? `, ${Math.round(sample.residentBytes / 2 ** 20)} MB` : '';
       const disturbed = Object.values(faults).reduce((sum, n) => sum + n, 0);
-      process.stderr.write(
-        `soak: minute ${minute} of ${minutes}, ${entries} entries, ${disturbed} faults${memory}\n`,
-      );
+      process.stderr.write(`soak: minute ${minute} of ${minutes}, ${entries} entries, ${disturbed} faults${memory}\n`);
     }
   };
   try {
