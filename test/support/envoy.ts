@@ -95,6 +95,7 @@ function envoyHandle(process: RunningProcess, adminUrl: string, folder: string):
     },
     async configDump() {
       const response = await fetch(`${adminUrl}/config_dump?include_eds`);
+      if (!response.ok) throw new Error(`Envoy shows no configuration: ${await response.text()}`);
       return response.json();
     },
     async stat(name) {
